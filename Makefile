@@ -1,0 +1,60 @@
+# The two commands are `make generate` and `make test`; both set up what they need, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+READY := .venv/.ready
+JARS := .local/jars/.checked
+CONFIG ?= conf/local.yaml
+export PYSPARK_PYTHON := $(CURDIR)/$(PY)
+export PYSPARK_DRIVER_PYTHON := $(CURDIR)/$(PY)
+export SPARK_LOCAL_IP := 127.0.0.1
+export HF_HUB_OFFLINE := 1
+export GX_ANALYTICS_ENABLED := false
+export TOKENIZERS_PARALLELISM := false
+SUBMIT := .venv/bin/spark-submit --driver-memory 4g --driver-java-options "-Dlog4j2.configurationFile=file:$(CURDIR)/conf/log4j2.properties" \
+	--jars $$(ls .local/jars/*.jar | paste -sd,)
+
+.PHONY: help setup world generate plan test test-slow lint bench lock clean
+
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) $(JARS) ## .venv from hash-pinned requirements, Delta jars checked by sha-256; only once
+
+$(READY): requirements/bootstrap.txt requirements/runtime.txt requirements/dev.txt
+	python3 -m venv .venv
+	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	.venv/bin/uv pip install -q --python $(PY) --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
+	.venv/bin/uv pip install -q --python $(PY) --no-deps --no-build-isolation --offline -e .
+	touch $@
+
+$(JARS): infra/delta_jars.sh infra/delta_jars.sha256 $(READY)
+	bash infra/delta_jars.sh
+
+world: setup ## the sample world: users, items, events, candidates, with the dirt of real tables
+	$(PY) jobs/sample_world.py --config conf/world.yaml --out .local/world
+
+generate: world ## one night over the sample world, from nothing: reasons in .local/lake/reasons
+	$(SUBMIT) jobs/generate.py --config $(CONFIG) --json .local/last-run.json
+
+plan: world ## what a night would do and cost; writes nothing
+	$(SUBMIT) jobs/generate.py --config $(CONFIG) --dry-run
+
+test: setup ## the tests that fit 15 minutes on two cores
+	$(PY) -m pytest
+
+test-slow: setup ## real spark-submit, kills, clusters, real data where it is there
+	$(PY) -m pytest -m slow
+
+lint: setup ## ruff and mypy
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+bench: setup ## the figures of README
+	$(PY) benchmarks/night.py
+
+lock: setup ## compiles requirements/*.in again
+	for name in bootstrap runtime dev; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 requirements/$$name.in -o requirements/$$name.txt; done
+
+clean: ## removes what a night wrote; keeps .venv and jars
+	rm -rf .local/lake .local/world .local/last-run.json

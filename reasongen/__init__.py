@@ -1,0 +1,15 @@
+"""reasongen writes, each night, one short reason for each user-item pair that a recommender will show.
+
+    events ─┐
+    items  ─┤                          ┌── generations (kept from earlier runs) ──┐
+    users  ─┼─► evidence ─► prompts ─► distinct prompts not yet generated ─► engine ─► samples
+    candidates┘   (Spark)    (pure)                                          (GPU)       │
+                                                                                        ▼
+      reasons ◄── publish ◄── gate ◄── staged rows ◄── choose ◄── verdict per sample (validation)
+         ▲           one Delta commit   Great Expectations    │
+         │                                                     └─► quarantine (with codes)
+    recommender reads
+
+Imports go one way:  errors, schema  →  config, prompts, validation, evaluation  (no Spark, no torch)
+→  engine (no Spark) | tables, evidence, quality (no torch)  →  training (torch, no Spark)  →  pipeline  →  jobs.
+"""

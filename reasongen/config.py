@@ -1,0 +1,231 @@
+"""Settings of every job: frozen, typed, checked at birth. Reads YAML with overlays; knows no Spark and no torch.
+
+`load_config("conf/local.yaml", ["engine.samples=2"])` merges, in this order: the file named by `extends` (if any),
+the file, each `key=value`. An unknown key is an error that names the nearest known one. Relative paths are taken from
+the folder that holds `conf/`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from yaml import YAMLError
+
+from reasongen.errors import ConfigError
+from reasongen.schema import ACTIONS, LOCALES
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, no unknown keys, file paths as text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SourceSettings(Settings):
+    """Where one input table stands and how its columns are called there."""
+
+    path: str | None = None
+    table: str | None = None
+    format: Literal["delta", "parquet", "jsonl", "csv"] = "delta"
+    version: int | None = Field(None, ge=0)
+    columns: dict[str, str] = {}
+    filter: str | None = None
+    partition: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SourceSettings:
+        if (self.path is None) == (self.table is None):
+            raise ValueError("give exactly one of path and table")
+        if self.format != "delta" and (self.table or self.version is not None):
+            raise ValueError("table and version belong to format: delta")
+        return self
+
+
+class InputSettings(Settings):
+    """The four input tables and what is asked of them."""
+
+    events: SourceSettings
+    items: SourceSettings
+    candidates: SourceSettings
+    users: SourceSettings | None = None
+    consent: Literal["required", "assumed"] = "required"
+    default_locale: Literal["zh", "en"] = "zh"
+    timezone: str = "UTC"
+    max_event_age_days: int = Field(7, ge=0)
+    max_text_chars: int = Field(20_000, ge=100)
+
+
+class EvidenceSettings(Settings):
+    """What of a user's behaviour supports an item, and how much of it enters a prompt."""
+
+    budget: int = Field(2, ge=0, le=4)
+    item_words: int = Field(2, ge=0, le=2)
+    item_tags: int = Field(4, ge=1, le=16)
+    item_attributes: int = Field(2, ge=0, le=8)
+    history_items: int = Field(500, ge=1, le=1000)
+    half_life_days: float = Field(14.0, gt=0)
+    recent_days: int = Field(30, ge=1)
+    act_weights: dict[str, float] = dict(zip(ACTIONS, (1.0, 1.5, 2.5, 3.0, 3.5, 4.0), strict=True))
+    facet_weights: dict[str, float] = {"category": 1.0, "brand": 1.5, "tag": 1.2, "attribute": 1.1}
+
+    @model_validator(mode="after")
+    def _all_weighed(self) -> EvidenceSettings:
+        for name, wanted in (
+            ("act_weights", set(ACTIONS)),
+            ("facet_weights", {"category", "brand", "tag", "attribute"}),
+        ):
+            if (found := set(getattr(self, name))) != wanted:
+                raise ValueError(f"{name} wants exactly {sorted(wanted)}, found {sorted(found)}")
+        return self
+
+
+class ScriptedSettings(Settings):
+    """The scripted engine's own: what share of samples is faulty, how slow it is."""
+
+    fault_rate: float = Field(0.0, ge=0, le=1)
+    seconds_per_prompt: float = Field(0.0, ge=0)
+
+
+class EngineSettings(Settings):
+    """The model and how it samples. The first block changes samples, the second only speed."""
+
+    backend: Literal["transformers", "scripted"] = "transformers"
+    model: str = "models/default"
+    adapter: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    temperature: float = Field(0.8, ge=0)
+    top_k: int = Field(0, ge=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    seed: int = 0
+    max_new_tokens: int = Field(64, ge=1)
+    max_prompt_tokens: int = Field(512, ge=8)
+    scripted: ScriptedSettings = ScriptedSettings()
+
+    samples: int = Field(1, ge=1, le=16)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(0, ge=0)
+    batch_rows: int = Field(64, ge=1)
+    slice_prompts: int = Field(50_000, ge=1)
+
+
+class ServingSettings(Settings):
+    """How long a reason may be shown, and when a kept one is made anew."""
+
+    valid_days: int = Field(30, ge=1)
+    renew_days: int = Field(7, ge=0)
+    producer: str = "reasongen"
+
+
+class GateSettings(Settings):
+    """What the staged table must look like before it may be published."""
+
+    max_fallback_share: float = Field(0.10, ge=0, le=1)
+    max_quarantined_share: float = Field(0.02, ge=0, le=1)
+    min_rows: int = Field(1, ge=0)
+    max_chars: int = Field(400, ge=1)
+
+
+class SparkSettings(Settings):
+    """What the session is opened with; spark-submit's own --master and --conf go first."""
+
+    app: str = "reasongen"
+    master: str | None = None
+    jars: str | None = None
+    conf: dict[str, str] = {}
+
+
+class NightConfig(Settings):
+    """Everything that `jobs/generate.py` needs."""
+
+    night: date | None = None
+    scenario: str = "recommendation"
+    root: str = ".local/lake"
+    locales: tuple[str, ...] = LOCALES
+    template: str | None = None
+    limit: int | None = Field(None, ge=1)
+    show: int = Field(0, ge=0, le=50)
+    locale_files: str = "conf/locales"
+    inputs: InputSettings
+    evidence: EvidenceSettings = EvidenceSettings()
+    engine: EngineSettings = EngineSettings()
+    serving: ServingSettings = ServingSettings()
+    gate: GateSettings = GateSettings()
+    spark: SparkSettings = SparkSettings()
+
+    @model_validator(mode="after")
+    def _known_locales(self) -> NightConfig:
+        if unknown := sorted(set(self.locales) - set(LOCALES)):
+            raise ValueError(f"locales: no renderer for {unknown}; known are {list(LOCALES)}")
+        return self
+
+    def digest(self) -> str:
+        """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
+        plain = self.model_dump(mode="json", exclude={"spark": True, "root": True, "show": True, "engine": _TUNING})
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+_TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(kind: type[S], path: str | Path, sets: Sequence[str] = ()) -> S:
+    """Settings of `kind` from a YAML file, its `extends` chain and `key=value` overrides.
+
+    Raises ConfigError that lists every fault: a missing file, YAML that does not parse, unknown keys (with the nearest
+    known one), values out of range.
+    """
+    try:
+        plain = OmegaConf.to_container(
+            OmegaConf.merge(_layers(Path(path)), OmegaConf.from_dotlist(list(sets))), resolve=True
+        )
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: wanted YAML settings and key=value overrides; found: {error}") from error
+    try:
+        return kind.model_validate(plain)
+    except ValidationError as error:
+        raise ConfigError(_explain(kind, str(path), error)) from error
+
+
+def load_config(path: str | Path, sets: Sequence[str] = ()) -> NightConfig:
+    """The night's settings; see `load_settings`."""
+    return load_settings(NightConfig, path, sets)
+
+
+def _layers(path: Path, depth: int = 0) -> Any:
+    if depth > 8:
+        raise ConfigError(f"{path}: `extends` goes round in a circle")
+    if not path.is_file():
+        raise ConfigError(f"{path}: wanted a YAML file; found none there. Give --config FILE.")
+    loaded = OmegaConf.load(path)
+    base = loaded.pop("extends", None) if OmegaConf.is_dict(loaded) else None
+    return loaded if base is None else OmegaConf.merge(_layers(path.parent / base, depth + 1), loaded)
+
+
+def _explain(kind: type[Settings], path: str, error: ValidationError) -> str:
+    lines = [f"ConfigError: {error.error_count()} fault(s) in {path}"]
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(fault["loc"][-1]), _keys_at(kind, fault["loc"][:-1]), n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            lines.append(f"  {where}: no such setting{hint}")
+        else:
+            lines.append(f"  {where}: {fault['msg']}; found {fault.get('input')!r}"[:300])
+    return "\n".join(lines)
+
+
+def _keys_at(kind: Any, loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc:
+        field = getattr(kind, "model_fields", {}).get(part)
+        kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        kind = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    return list(getattr(kind, "model_fields", {}))

@@ -1,0 +1,63 @@
+"""Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reasongen.engine.door import directory_digest
+from reasongen.errors import ModelError
+
+BASE_FILE = "base.json"  # {"weights": weights_digest(base)}: written where an adapter is trained
+_WEIGHTS = ("*.safetensors",)
+
+
+def weights_digest(directory: str) -> str:
+    """What `base.json` beside an adapter names its base by: sha-256 over the safetensors of the directory."""
+    return directory_digest(directory, _WEIGHTS)
+
+
+def with_adapter(model: Any, base: str, adapter: str) -> Any:
+    """`model` with the adapter; LoRA is merged into the weights, which then cost nothing more. Raises ModelError."""
+    folder = Path(adapter)
+    config = _config(folder)
+    _made_for(base, folder, config)
+    from peft import PeftModel, get_peft_model_state_dict  # 8 s, only where an adapter is used
+    from safetensors import safe_open
+
+    try:
+        adapted = PeftModel.from_pretrained(model, adapter, local_files_only=True, use_safetensors=True)
+    except Exception as error:  # peft raises many kinds here, all of them faults of the pair
+        raise ModelError(f"{adapter}: wanted an adapter for {base}; found: {type(error).__name__}: {error}") from error
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+        stray = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(adapted)))
+    if stray:  # peft skips these without a word
+        raise ModelError(f"{adapter}: wanted an adapter for {base}; {len(stray)} weights have no place, as {stray[0]}.")
+    return adapted.merge_and_unload() if config.get("peft_type") == "LORA" else adapted
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder}: wanted a PEFT adapter (adapter_config.json); found none. Set engine.adapter.")
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(f"{folder}: wanted adapter_model.safetensors; found none (pickled adapters are refused).")
+    config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if config.get("auto_mapping"):
+        raise ModelError(f"{folder}: wanted an adapter without code of its own; found auto_mapping. Refused.")
+    return config
+
+
+def _made_for(base: str, folder: Path, config: dict[str, Any]) -> None:
+    """By the base's digest where the adapter names it, else by the weights at the path it names, else by that name."""
+    named = str(config.get("base_model_name_or_path") or "")
+    if (folder / BASE_FILE).is_file():
+        wanted = json.loads((folder / BASE_FILE).read_text(encoding="utf-8")).get("weights")
+        fits = wanted == weights_digest(base)
+    elif named and Path(named).is_dir() and any(Path(named).glob(_WEIGHTS[0])):
+        fits = weights_digest(named) == weights_digest(base)
+    else:
+        fits = not named or Path(named).name == Path(base).name
+    if not fits:
+        found = f" ({Path(named).name})" if named else ""
+        raise ModelError(f"{folder}: wanted an adapter made for {base}; found one for another base{found}.")

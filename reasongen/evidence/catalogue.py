@@ -1,0 +1,104 @@
+"""One row per item: the words that may be said of it, and its facets as keys. Does not know any user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from reasongen.config import EvidenceSettings
+from reasongen.evidence.slots import NO_FACET_HERE, Slot, slots
+
+TITLE_CHARS = {"zh": 20, "en": 40}
+WORD_CHARS = 24
+ANYTHING = {"zh": "商品", "en": "item"}
+
+
+def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[str, Mapping[str, str]]) -> DataFrame:
+    """Items ready to be spoken of; key item_id, and ordinal (0, 1, … in the order of item_id).
+
+    In: item_id, title, tags, attributes, category, brand, locale (clean, unique item_id).
+    `classes`: locale → noun → class of the noun (wear, eat, …); a noun that is not listed is a `thing`.
+    Out: ordinal, item_id, locale, title (short), brand, noun, noun_class, words, names, values (attributes in the order
+    of their names), and one long per slot (`NO_FACET_HERE` where the item has none).
+    """
+    tags = F.slice(_words(F.coalesce("tags", F.array().cast("array<string>"))), 1, settings.item_tags)
+    entries = F.array_sort(F.map_entries(F.coalesce("attributes", F.create_map().cast("map<string,string>"))))
+    entries = F.filter(entries, lambda e: (F.length(_plain(e["key"])) > 0) & (F.length(_plain(e["value"])) > 0))
+    entries = F.slice(entries, 1, settings.item_attributes)
+    spoken = items.select(
+        "item_id",
+        "locale",
+        _short_title(F.col("title"), F.col("brand"), F.col("locale")).alias("title"),
+        F.nullif(_plain(F.col("brand")), F.lit("")).alias("brand"),
+        _noun(F.col("category"), F.col("locale")).alias("noun"),
+        F.lower("category").alias("category_path"),
+        tags.alias("words"),
+        F.transform(entries, lambda e: _plain(e["key"])).alias("names"),
+        F.transform(entries, lambda e: _plain(e["value"])).alias("values"),
+    )
+    keyed = spoken.select(
+        (F.row_number().over(Window.orderBy("item_id")) - 1).cast("long").alias("ordinal"),
+        "*",
+        _class_of(classes).alias("noun_class"),
+        *[_key(slot).alias(slot.name) for slot in slots(settings)],
+    )
+    return keyed.drop("category_path")
+
+
+def _plain(text: Column) -> Column:
+    """Free of what a prompt or a mark is made of; white space folded; at most WORD_CHARS characters."""
+    return F.trim(F.substring(F.regexp_replace(text, r"[\[\]{}<>|\\\"`#\p{Cntrl}\s]+", " "), 1, WORD_CHARS))
+
+
+def _words(tags: Column) -> Column:
+    clean = F.transform(tags, lambda tag: F.lower(_plain(tag)))
+    return F.array_distinct(F.filter(clean, lambda word: F.length(word) > 0))
+
+
+def _short_title(title: Column, brand: Column, locale: Column) -> Column:
+    """Seller's noise and a leading brand gone; cut at a word in English, at 20 characters in Chinese."""
+    bare = F.regexp_replace(title, r"【[^】]*】|\[[^\]]*\]|《[^》]*》推荐|[\[\]{}<>|\\\"`#\p{Cntrl}]+", " ")
+    bare = F.trim(F.regexp_replace(bare, r"\s+", " "))
+    led = F.when(F.length(brand) > 0, F.startswith(bare, brand)).otherwise(F.lit(False))
+    bare = F.when(led, F.trim(F.substring(bare, F.length(brand) + 1, F.length(bare)))).otherwise(bare)
+    cut_en = F.regexp_extract(bare, rf"^.{{1,{TITLE_CHARS['en']}}}(?=\s|$)", 0)
+    short = F.when(locale == "en", F.when(cut_en != "", cut_en).otherwise(F.substring(bare, 1, TITLE_CHARS["en"])))
+    short = F.trim(short.otherwise(F.substring(bare, 1, TITLE_CHARS["zh"])))
+    return F.when(short == "", _anything(locale)).otherwise(short)
+
+
+def _noun(category: Column, locale: Column) -> Column:
+    last = F.lower(_plain(F.element_at(F.split(category, "/"), -1)))
+    return F.coalesce(F.nullif(last, F.lit("")), _anything(locale))
+
+
+def _anything(locale: Column) -> Column:
+    return F.when(locale == "en", F.lit(ANYTHING["en"])).otherwise(F.lit(ANYTHING["zh"]))
+
+
+def _class_of(classes: Mapping[str, Mapping[str, str]]) -> Column:
+    pairs = [
+        F.lit(text)
+        for locale, nouns in classes.items()
+        for noun, kind in nouns.items()
+        for text in (f"{locale}/{noun}", kind)
+    ]
+    if not pairs:
+        return F.lit("thing")
+    known = F.create_map(*pairs)
+    return F.coalesce(known[F.concat_ws("/", "locale", "noun")], F.lit("thing"))
+
+
+def _key(slot: Slot) -> Column:
+    """64 bits of kind, locale and value: facets of two locales never meet, so no title stands in another language."""
+    value = {
+        "category": F.col("category_path"),
+        "brand": F.lower("brand"),
+        "tag": F.get(F.col("words"), slot.ordinal),
+        "attribute": F.nullif(
+            F.concat_ws("=", F.get(F.col("names"), slot.ordinal), F.get(F.col("values"), slot.ordinal)), F.lit("")
+        ),
+    }[slot.facet]
+    return F.when(value.isNull(), F.lit(NO_FACET_HERE)).otherwise(F.xxhash64(F.lit(slot.facet), "locale", value))

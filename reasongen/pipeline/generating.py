@@ -1,0 +1,131 @@
+"""Where Spark meets the engine: distinct prompts that nobody has generated yet, written slice by slice.
+
+A slice is one commit to `generations`, so a killed night loses at most one slice. The text of a prompt is made from its
+frame on the executor, beside the engine; no table holds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from reasongen.config import EngineSettings
+from reasongen.engine import INPUT, engine_here
+from reasongen.pipeline.progress import rate_line, say
+from reasongen.prompts import Frame, PromptTemplate
+from reasongen.schema import GENERATIONS
+from reasongen.tables import append
+
+if TYPE_CHECKING:
+    from pyspark.resource.profile import ResourceProfile
+
+NO_MASK = "none"
+_OUT = (
+    "prompt_hash string, sample int, text string, finish_reason string, tokens_in int, tokens_out int, logprob double,"
+    " engine_id string"
+)
+
+
+def wanted_prompts(pairs: DataFrame, generations: DataFrame, *, model: str, decode: str, samples: int) -> DataFrame:
+    """Prompts that still lack samples; key prompt_hash.
+
+    In: `pairs` (prompt_hash, frame; null where a pair asks for no reason), `generations`.
+    Out: prompt_hash, frame, have (samples there already, long; the next one takes this number).
+    """
+    distinct = pairs.where(F.col("prompt_hash").isNotNull()).groupBy("prompt_hash").agg(F.min("frame").alias("frame"))
+    made = (
+        generations.where((F.col("model_version") == model) & (F.col("decode_hash") == decode))
+        .groupBy("prompt_hash")
+        .agg((F.max("sample") + 1).cast("long").alias("have"))
+    )
+    joined = distinct.join(made, "prompt_hash", how="left").withColumn(
+        "have", F.coalesce("have", F.lit(0).cast("long"))
+    )
+    return joined.where(F.col("have") < samples)
+
+
+def write_samples(
+    spark: SparkSession,
+    prompts: DataFrame,
+    *,
+    count: int,
+    path: str,
+    template: PromptTemplate,
+    settings: EngineSettings,
+    facts: dict[str, str],
+) -> None:
+    """Generates every missing sample of `prompts` (written: prompt_hash, frame, have) into `generations` at `path`.
+
+    `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
+    a retried slice holds the same prompts.
+    """
+    slices = -(-count // settings.slice_prompts)
+    asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(settings.samples - 1))))
+    numbered = asked.withColumn("slice", F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)))
+    tasks, profile = _engine_tasks(spark)
+    write = _writer(template, settings)
+    began = time.monotonic()
+    for number in range(slices):
+        rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
+        spread = rows.coalesce(1) if tasks == 1 else rows.repartition(tasks, "prompt_hash")
+        texts = spread.mapInArrow(write, _OUT, False, profile)
+        stamped = texts.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
+            "*",
+            F.lit(NO_MASK).alias("mask_version"),
+            F.lit(None).cast("string").alias("owner"),
+            F.lit(datetime.now(UTC)).alias("generated_at"),
+        )
+        append(stamped.select(*GENERATIONS.names), path)
+        finished = count * (number + 1) // slices
+        say(f"generate: {rate_line(finished, count, time.monotonic() - began, 'prompts')}")
+
+
+def _engine_tasks(spark: SparkSession) -> tuple[int, ResourceProfile | None]:
+    """How many tasks a slice has, and the profile that gives each a whole executor: then an executor loads one model.
+
+    Plain local mode knows no profiles: there one task at a time does the same.
+    """
+    context = spark.sparkContext
+    if context.master.startswith("local[") or context.master == "local":
+        return 1, None
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    cores = int(context.getConf().get("spark.executor.cores", "1"))
+    if context.master.startswith("local-cluster["):
+        cores = int(context.master.split("[")[1].split(",")[1])
+    profile = ResourceProfileBuilder().require(TaskResourceRequests().cpus(cores)).build
+    return executors(spark), profile
+
+
+def executors(spark: SparkSession) -> int:
+    """Executors alive now; 1 in local mode, where the driver is the executor."""
+    status = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size()
+    return max(1, int(status) - 1)
+
+
+def _writer(
+    template: PromptTemplate, settings: EngineSettings
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that runs on an executor: frames in, samples out. The model is built on the first call there."""
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from engine_here(settings).generate(with_prompts(batches, template))
+
+    return write
+
+
+def with_prompts(batches: Iterator[pa.RecordBatch], template: PromptTemplate) -> Iterator[pa.RecordBatch]:
+    """Adds the prompt's text to batches of prompt_hash, frame, sample: what the engine takes."""
+    for batch in batches:
+        frames = batch.column("frame")
+        prompts = [template.render(Frame.from_json(text)) for text in frames.to_pylist()]
+        columns = [batch.column("prompt_hash"), pa.array(prompts, pa.string()), frames, batch.column("sample")]
+        yield pa.RecordBatch.from_arrays(
+            [column.cast(f.type) for column, f in zip(columns, INPUT, strict=True)], schema=INPUT
+        )

@@ -1,0 +1,193 @@
+"""From samples to staged rows: render each pair's samples, judge them, choose one, else fall back to the catalogue.
+
+Pure Arrow in and out (it runs inside an executor); the choice is a function of the pair and its samples alone. The
+verdict stands in the rows that come out: every later reader takes the stored column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import pyarrow as pa
+
+from reasongen.prompts import Frame, Literals, Rendered, Renderer
+from reasongen.validation import POLICY_VERSION, LocaleLimits, Verdict, judge, limits_of
+
+PASSED_THROUGH = ("user_id", "item_id", "scenario", "evidence", "prompt_hash", "fact_hash", "personal")
+FAILURE = pa.struct([("rule", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("detail", pa.string())])
+REFUSED = pa.struct([("sample", pa.int32()), ("text", pa.string()), ("failures", pa.list_(FAILURE))])
+CLAIM = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("evidence", pa.string()), ("mark", pa.string())])
+
+
+class Sample(NamedTuple):
+    """One sample of a prompt."""
+
+    sample: int
+    text: str
+    finish_reason: str
+
+
+class Choice(NamedTuple):
+    """What a pair ends with. `rendered` is None where even the fallback was refused; `sample` None for a fallback."""
+
+    rendered: Rendered | None
+    skeleton: str
+    sample: int | None
+    refused: list[tuple[int | None, str, Verdict]]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Everything that a verdict of tonight rests on; travels to the executors."""
+
+    renderer: Renderer
+    night: date
+    valid_days: int
+    recent_days: int
+    model_version: str
+    decode_hash: str
+
+    @cached_property
+    def _limits(self) -> Mapping[str, LocaleLimits]:
+        return limits_of(self.renderer.locales)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_limits"}
+
+    @property
+    def policy_version(self) -> str:
+        """The rules in force."""
+        return POLICY_VERSION
+
+    def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
+        """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
+        limits = self._limits
+        refused: list[tuple[int | None, str, Verdict]] = []
+        ordered = sorted(samples)
+        turn = pair % len(ordered) if ordered else 0
+        for sample in ordered[turn:] + ordered[:turn]:
+            rendered = self.renderer.fill(sample.text, frame, literals)
+            verdict = judge(rendered, sample.text, sample.finish_reason, frame, limits)
+            if verdict.passed:
+                return Choice(rendered, sample.text, sample.sample, refused)
+            refused.append((sample.sample, rendered.text, verdict))
+        skeleton = self.renderer.fallback(frame, literals, pair)
+        rendered = self.renderer.fill(skeleton, frame, literals)
+        verdict = judge(rendered, skeleton, "stop", frame, limits)
+        if verdict.passed:
+            return Choice(rendered, skeleton, None, refused)
+        refused.append((None, rendered.text, verdict))
+        return Choice(None, skeleton, None, refused)
+
+    def valid_until(self, rendered: Rendered, evidence: pa.Array, row: int) -> date:
+        """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`."""
+        last = self.night + timedelta(days=self.valid_days)
+        for claim in rendered.claims:
+            if claim.mark.endswith(".when]"):
+                act = evidence[row][int(claim.evidence[1:]) - 1]["last_ts"].as_py()
+                stale = act.date() + timedelta(days=self.recent_days)
+                last = min(last, stale) if stale >= self.night else last
+        return last
+
+
+def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that runs on an executor; see `judge_batch`."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield judge_batch(batch, judge_)
+
+    return run
+
+
+def judge_batch(batch: pa.RecordBatch, judge_: Judge) -> pa.RecordBatch:
+    """Rows of PASSED_THROUGH plus frame, literals, samples (sample, text, finish_reason) to rows of schema.STAGED."""
+    keys = zip(*(batch.column(name).to_pylist() for name in ("user_id", "item_id")), strict=True)
+    facts = zip(*(batch.column(name).to_pylist() for name in ("frame", "literals", "samples")), strict=True)
+    evidence = batch.column("evidence")
+    out = _Columns()
+    for row, ((user, item), (frame_text, literal_text, samples)) in enumerate(zip(keys, facts, strict=True)):
+        frame = Frame.from_json(frame_text)
+        given = [Sample(s["sample"], s["text"], s["finish_reason"]) for s in samples or ()]
+        choice = judge_.choose(crc32(f"{user}/{item}".encode()), frame, Literals.from_json(literal_text), given)
+        out.add(choice, frame.locale, judge_.valid_until(choice.rendered, evidence, row) if choice.rendered else None)
+    passed = {name: batch.column(name) for name in PASSED_THROUGH}
+    return out.batch(passed, judge_)
+
+
+class _Columns:
+    """Collects the columns that judging adds. Claims are kept flat: Arrow builds them far faster so."""
+
+    def __init__(self) -> None:
+        self.reason: list[str | None] = []
+        self.source: list[str | None] = []
+        self.skeleton: list[str] = []
+        self.locale: list[str] = []
+        self.valid_until: list[date | None] = []
+        self.sample: list[int | None] = []
+        self.refused: list[list[dict[str, Any]]] = []
+        self.offsets = [0]
+        self.claims: list[tuple[int, int, str, str]] = []
+
+    def add(self, choice: Choice, locale: str, valid_until: date | None) -> None:
+        rendered = choice.rendered
+        self.reason.append(rendered.text if rendered else None)
+        self.source.append(None if rendered is None else "fallback" if choice.sample is None else "model")
+        self.skeleton.append(_skeleton_hash(choice.skeleton))
+        self.locale.append(locale)
+        self.valid_until.append(valid_until)
+        self.sample.append(choice.sample)
+        self.refused.append([_refusal(*refusal) for refusal in choice.refused])
+        if rendered:
+            self.claims += rendered.claims
+        self.offsets.append(len(self.claims))
+
+    def batch(self, passed: dict[str, pa.Array], judge_: Judge) -> pa.RecordBatch:
+        rows = len(self.reason)
+        flat = list(zip(*self.claims, strict=True)) or [(), (), (), ()]
+        spans = pa.StructArray.from_arrays(
+            [pa.array(values, field.type) for values, field in zip(flat, CLAIM, strict=True)], fields=list(CLAIM)
+        )
+
+        def same(value: str) -> pa.Array:
+            return pa.array([value] * rows, pa.string())
+
+        columns: dict[str, pa.Array] = {
+            "user_id": passed["user_id"],
+            "item_id": passed["item_id"],
+            "scenario": passed["scenario"],
+            "reason": pa.array(self.reason, pa.string()),
+            "evidence": passed["evidence"],
+            "claims": pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), spans),
+            "source": pa.array(self.source, pa.string()),
+            "skeleton_hash": pa.array(self.skeleton, pa.string()),
+            "model_version": same(judge_.model_version),
+            "decode_hash": same(judge_.decode_hash),
+            "prompt_hash": passed["prompt_hash"],
+            "policy_version": same(judge_.policy_version),
+            "renderer_version": same(judge_.renderer.version),
+            "fact_hash": passed["fact_hash"],
+            "locale": pa.array(self.locale, pa.string()),
+            "valid_until": pa.array(self.valid_until, pa.date32()),
+            "personal": passed["personal"],
+            "passed": pa.array([reason is not None for reason in self.reason], pa.bool_()),
+            "sample": pa.array(self.sample, pa.int32()),
+            "refused": pa.array(self.refused, pa.list_(REFUSED)),
+        }
+        return pa.RecordBatch.from_pydict(columns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _skeleton_hash(skeleton: str) -> str:
+    return hashlib.sha256(skeleton.encode()).hexdigest()
+
+
+def _refusal(sample: int | None, text: str, verdict: Verdict) -> dict[str, Any]:
+    failures = [{"rule": f.rule, "start": f.start, "end": f.end, "detail": f.detail} for f in verdict.failures]
+    return {"sample": sample, "text": text, "failures": failures}

@@ -1,0 +1,122 @@
+"""From the input tables to the night's pairs, each written once with what its prompt shows and hides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from reasongen.config import NightConfig
+from reasongen.evidence import catalogue, frames, history, support
+from reasongen.prompts import Locale, PromptTemplate
+from reasongen.schema import PAIRS
+from reasongen.tables import (
+    SourceFrame,
+    clean_candidates,
+    clean_events,
+    clean_items,
+    clean_users,
+    count_codes,
+    count_duplicates,
+    night_start,
+    valid_events,
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where the staged inputs of a run stand, and what was counted on the way."""
+
+    candidates: str
+    pairs: str
+    classes: Mapping[str, int]
+    codes: Mapping[str, int]
+
+
+def prepare(
+    spark: SparkSession,
+    sources: Mapping[str, SourceFrame],
+    config: NightConfig,
+    *,
+    night: date,
+    template: PromptTemplate,
+    template_key: str,
+    locales: Mapping[str, Locale],
+    staging: str,
+) -> Prepared:
+    """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`.
+
+    `classes`: candidates, pairs, and `skipped.<code>`, `rejected.<code>`. `codes`: `<table>.<code>` → rows.
+    """
+    inputs, begin = config.inputs, night_start(night, config.inputs.timezone)
+    items = _stored(
+        clean_items(
+            sources["items"].frame,
+            default_locale=inputs.default_locale,
+            locales=config.locales,
+            max_chars=inputs.max_text_chars,
+        ),
+        f"{staging}/items",
+    )
+    users = None if "users" not in sources else clean_users(sources["users"].frame)
+    chosen = clean_candidates(
+        sources["candidates"].frame, items, users, scenario=config.scenario, consent=inputs.consent
+    )
+    if config.limit is not None:
+        wanted = chosen.where(F.col("reject").isNull()).orderBy(F.xxhash64("user_id", "item_id"), "user_id", "item_id")
+        chosen = wanted.limit(config.limit)
+    candidates = _stored(chosen, f"{staging}/candidates")
+    classes = _classes(candidates)
+    known = _stored(
+        catalogue(
+            items.where(F.col("reject").isNull()),
+            settings=config.evidence,
+            classes={name: locale.class_of for name, locale in locales.items()},
+        ),
+        f"{staging}/catalogue",
+    )
+    events = sources["events"].frame
+    acts = history(valid_events(events, items, begin=begin), before=begin, keep=config.evidence.history_items)
+    asked = candidates.where(F.col("reject").isNull() & F.col("skip").isNull())
+    supported = support(
+        asked.select("user_id", "item_id", "scenario", "personal"), acts, known, settings=config.evidence
+    )
+    told = frames(
+        supported,
+        known,
+        settings=config.evidence,
+        night=night,
+        template_key=template_key,
+        literal=template.shows_literals,
+    )
+    _stored(told.select(*PAIRS.names), f"{staging}/pairs")
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, _codes(sources, items, users, begin))
+
+
+def _stored(frame: DataFrame, path: str) -> DataFrame:
+    """Written once, then read: nothing below is computed twice."""
+    frame.write.mode("overwrite").parquet(path)
+    return frame.sparkSession.read.parquet(path)
+
+
+def _classes(candidates: DataFrame) -> dict[str, int]:
+    rows = candidates.groupBy("reject", "skip").count().collect()
+    classes = {"candidates": sum(row["count"] for row in rows), "pairs": 0}
+    for row in rows:
+        name = f"rejected.{row['reject']}" if row["reject"] else f"skipped.{row['skip']}" if row["skip"] else "pairs"
+        classes[name] = classes.get(name, 0) + row["count"]
+    return classes
+
+
+def _codes(
+    sources: Mapping[str, SourceFrame], items: DataFrame, users: DataFrame | None, begin: object
+) -> dict[str, int]:
+    events = clean_events(sources["events"].frame, items, begin=begin)  # type: ignore[arg-type]
+    counted = {"items": count_codes(items), "events": count_codes(events)}
+    counted["events"]["duplicate"] = count_duplicates(events)
+    if users is not None:
+        counted["users"] = count_codes(users)
+    return {f"{table}.{code}": rows for table, codes in counted.items() for code, rows in codes.items() if rows}

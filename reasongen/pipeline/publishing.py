@@ -1,0 +1,105 @@
+"""What changes in `reasons` tonight, in one Delta commit, read back by another reader.
+
+A row is written only where it differs from what stands there, so an unchanged night makes no commit. Whoever lost
+consent since the night began is left out here, and an earlier reason about him goes in the same commit.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reasongen.errors import LeaseError
+from reasongen.pipeline.ledger import Run
+from reasongen.schema import REASONS
+from reasongen.tables import Txn, count_by_independent_reader, merge_changes
+
+KEY = ["user_id", "item_id", "scenario"]
+
+
+def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: Column) -> DataFrame:
+    """Keys of pairs whose published reason stands as it is: same facts, same versions, not about to expire.
+
+    `versions`: column of `reasons` → tonight's value. `renew`: the first day on which it must still be valid.
+    """
+    same = [F.col(name) == value for name, value in versions.items()]
+    fresh = reasons.where(F.col("valid_until") >= renew)
+    for condition in same:
+        fresh = fresh.where(condition)
+    return pairs.join(
+        fresh.select(*KEY, "prompt_hash", "fact_hash"), [*KEY, "prompt_hash", "fact_hash"], "left_semi"
+    ).select(KEY)
+
+
+def with_class(staged: DataFrame, reasons: DataFrame, withdrawn: DataFrame | None) -> DataFrame:
+    """Adds `class`: how each staged pair ends (published, fallback, re_rendered, quarantined, skipped.consent)."""
+    old = reasons.select(*KEY, F.struct("skeleton_hash", "prompt_hash", "model_version", "source").alias("old_words"))
+    joined = staged.join(old, KEY, "left")
+    stopped = F.lit(False)
+    if withdrawn is not None:
+        joined = joined.join(withdrawn.select("user_id", F.lit(True).alias("withdrawn")), "user_id", "left")
+        stopped = F.coalesce("withdrawn", F.lit(False))
+    words = F.struct("skeleton_hash", "prompt_hash", "model_version", "source")
+    ended = (
+        F.when(stopped, "skipped.consent")
+        .when(~F.col("passed"), "quarantined")
+        .when(words == F.col("old_words"), "re_rendered")
+        .when(F.col("source") == "fallback", "fallback")
+        .otherwise("published")
+    )
+    return joined.withColumn("class", ended)
+
+
+def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
+    """Keys that leave `reasons`: no reason of tonight and none kept. `standing`: keys with a reason after tonight."""
+    return reasons.join(standing.select(KEY), KEY, "left_anti").select(KEY)
+
+
+def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: str) -> int:
+    """One MERGE of the rows that change; returns the new version. In: `with_class`, `removals`.
+
+    Raises LeaseError where Delta skipped the write, because a higher token had published before.
+    """
+    now = datetime.now(UTC)
+    shown = classed.where(F.col("class").isin("published", "fallback", "re_rendered"))
+    stamps = {
+        "run_id": F.lit(run.run_id),
+        "night": F.lit(run.night),
+        "generated_at": F.lit(run.started_at),
+        "published_at": F.lit(now),
+        "ai_label": F.lit(label),
+    }
+    rows = shown.withColumns(stamps).select(*REASONS.names, F.lit(False).alias("gone"))
+    leave = gone.select(
+        *[F.col(c.name) if c.name in KEY else F.lit(None).cast(c.type).alias(c.name) for c in REASONS.columns],
+        F.lit(True).alias("gone"),
+    )
+    # Sorted by the key in few files: a reader looks up one user.
+    changes = rows.unionByName(leave)
+    facts = {
+        "run_id": run.run_id,
+        "config": run.config_digest,
+        "code": run.code_version,
+        "model": run.model_version,
+        "inputs": run.inputs,
+        "pairs": run.pairs,
+    }
+    version = merge_changes(
+        changes,
+        path,
+        REASONS,
+        txn=Txn(f"reasongen/{run.scenario}", run.token),
+        metadata=json.dumps(facts, sort_keys=True),
+        remove_when="new.gone",
+    )
+    wanted = sum(run.pairs.get(name, 0) for name in ("published", "fallback", "re_rendered"))
+    found = count_by_independent_reader(path, run.run_id)
+    if found != wanted:
+        raise LeaseError(
+            f"LeaseError: wanted {wanted} rows of run {run.run_id} in reasons version {version}; another reader found"
+            f" {found}. A later run holds this night, or the commit is torn; run the night again."
+        )
+    return version

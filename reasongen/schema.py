@@ -1,0 +1,263 @@
+"""Every table of the road in one place: columns, types, what null means, keys. Knows neither Spark nor a path.
+
+Types are Spark DDL words, since Delta stores those; `Table.ddl` joins them. Input tables list what the job needs:
+further columns of a team's table are ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ACTIONS = ("browse", "click", "comment", "share", "cart", "purchase")
+"""Acts of a user, weakest first: the position is the strength by which evidence speaks of the strongest act."""
+
+LOCALES = ("zh", "en")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `doc` says the unit and what null means; `required` columns must exist in an input."""
+
+    name: str
+    type: str
+    doc: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its `key` is unique; `people` says that rows speak of persons (then no id or text in statistics)."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    people: bool = False
+    checks: tuple[tuple[str, str], ...] = ()
+    statistics: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """The Spark DDL of all columns."""
+        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
+
+    def type_of(self, name: str) -> str:
+        """The DDL type of a column. Raises KeyError where there is none."""
+        return {column.name: column.type for column in self.columns}[name]
+
+
+_C = Column
+
+EVENTS = Table(
+    "events",
+    (
+        _C("user_id", "string", "who acted; null: the row is rejected"),
+        _C("item_id", "string", "on what; null or not in items: the row is rejected"),
+        _C("event", "string", f"one of {', '.join(ACTIONS)}; another word: the row is rejected"),
+        _C("ts", "timestamp", "when, UTC; null: the row is rejected"),
+        _C("text", "string", "a comment's words; never enters a prompt", required=False),
+        _C("rating", "double", "stars; null: none given", required=False),
+    ),
+    people=True,
+)
+
+ITEMS = Table(
+    "items",
+    (
+        _C("item_id", "string", "the item; null: the row is rejected"),
+        _C("title", "string", "as the seller wrote it; null or blank: the item is rejected"),
+        _C("description", "string", "free text", required=False),
+        _C("tags", "array<string>", "descriptive words; null: none", required=False),
+        _C("attributes", "map<string,string>", "name to value with unit; null: none", required=False),
+        _C("category", "string", "a path by '/', the last part is the noun; null: a plain product", required=False),
+        _C("brand", "string", "null: none", required=False),
+        _C("price", "decimal(12,2)", "never stands in a reason", required=False),
+        _C("locale", "string", "zh or en; null: the configured default", required=False),
+        _C("image_uri", "string", "unused tonight", required=False),
+    ),
+    key=("item_id",),
+)
+
+USERS = Table(
+    "users",
+    (
+        _C("user_id", "string", "the user; null: the row is rejected"),
+        _C("tags", "array<string>", "profile words; null: none", required=False),
+        _C("personalise", "boolean", "consent; null or a missing row: no"),
+        _C("minor", "string", "yes, no, unknown; yes: no reason is made", required=False),
+    ),
+    key=("user_id",),
+    people=True,
+)
+
+CANDIDATES = Table(
+    "candidates",
+    (
+        _C("user_id", "string", "to whom; null: the row is rejected"),
+        _C("item_id", "string", "what; null or not in items: the row is rejected"),
+        _C("scenario", "string", "which surface; null: the night's scenario", required=False),
+        _C("rank", "int", "1 is shown first", required=False),
+        _C("score", "double", "the recommender's own", required=False),
+    ),
+    key=("user_id", "item_id", "scenario"),
+    people=True,
+)
+
+INPUTS = {table.name: table for table in (EVENTS, ITEMS, USERS, CANDIDATES)}
+
+_SPAN = "array<struct<start:int,end:int,evidence:string,mark:string>>"
+_EVIDENCE = (
+    "array<struct<id:string,facet:string,word:string,action:string,items:int,item_id:string,title:string,"
+    "value:string,last_ts:timestamp>>"
+)
+_FAILURE = "array<struct<rule:string,start:int,end:int,detail:string>>"
+
+PAIRS = Table(
+    "pairs",
+    (
+        _C("user_id", "string", "to whom"),
+        _C("item_id", "string", "what"),
+        _C("scenario", "string", "which surface"),
+        _C("personal", "boolean", "the user's own behaviour may be evidence"),
+        _C("prompt_hash", "string", "sha-256 of template and frame"),
+        _C("frame", "string", "what the prompt shows, canonical JSON"),
+        _C("literals", "string", "what it hides, JSON: the renderer fills it in"),
+        _C("evidence", _EVIDENCE, "rows that the reason may rest on, best first; empty: catalogue alone"),
+        _C("fact_hash", "bigint", "64 bits of frame and literals: what a kept reason must still rest on"),
+    ),
+    key=("user_id", "item_id", "scenario"),
+    people=True,
+)
+
+GENERATIONS = Table(
+    "generations",
+    (
+        _C("prompt_hash", "string", "sha-256 of template and frame"),
+        _C("model_version", "string", "digest of weights, tokenizer, template and adapter"),
+        _C("decode_hash", "string", "digest of what changes a sample: temperature, truncation, length, dtype, seed"),
+        _C("sample", "int", "0, 1, …: the number seeds the sampling"),
+        _C("text", "string", "with its marks"),
+        _C("finish_reason", "string", "stop, length, or error:<code>"),
+        _C("tokens_in", "int", "tokens of the prompt"),
+        _C("tokens_out", "int", "tokens written, the end mark included"),
+        _C("logprob", "double", "sum over the tokens written, natural log, temperature 1"),
+        _C("mask_version", "string", "the constraint in force; 'none' without one"),
+        _C("owner", "string", "null: shared by enough users, or none named"),
+        _C("run_id", "string", "the run that paid for it"),
+        _C("engine_id", "string", "one value for each load of the model"),
+        _C("generated_at", "timestamp", "UTC"),
+    ),
+    key=("prompt_hash", "model_version", "decode_hash", "sample"),
+    statistics=("prompt_hash", "model_version", "decode_hash", "sample", "run_id"),
+    checks=(("sample_from_zero", "sample >= 0"),),
+)
+
+REASONS = Table(
+    "reasons",
+    (
+        _C("user_id", "string", "to whom"),
+        _C("item_id", "string", "what"),
+        _C("scenario", "string", "which surface"),
+        _C("reason", "string", "the words to show"),
+        _C("evidence", _EVIDENCE, "the rows it rests on, best first; empty: catalogue alone"),
+        _C("claims", _SPAN, "spans of the reason (characters) and the evidence that fills them"),
+        _C("source", "string", "model or fallback"),
+        _C("skeleton_hash", "string", "sha-256 of the text with its marks unfilled"),
+        _C("model_version", "string", "digest; the fallback carries it too: what it fell back from"),
+        _C("decode_hash", "string", "joins generations"),
+        _C("prompt_hash", "string", "joins generations"),
+        _C("policy_version", "string", "the rules that passed it"),
+        _C("renderer_version", "string", "what filled the marks"),
+        _C("fact_hash", "bigint", "64 bits of the facts it was made from"),
+        _C("locale", "string", "zh or en"),
+        _C("run_id", "string", "the run that wrote this row; a kept row keeps its run"),
+        _C("night", "date", "the night of that run"),
+        _C("generated_at", "timestamp", "UTC; when this row was staged"),
+        _C("published_at", "timestamp", "UTC; when the publishing began"),
+        _C("valid_until", "date", "the last day on which it may be shown"),
+        _C("ai_label", "string", "JSON with the fields of GB 45438"),
+    ),
+    key=("user_id", "item_id", "scenario"),
+    people=True,
+    statistics=("run_id", "scenario", "generated_at"),
+    checks=(
+        ("source_known", "source in ('model', 'fallback')"),
+        ("reason_not_empty", "length(reason) > 0"),
+        ("key_complete", "user_id is not null and item_id is not null and scenario is not null"),
+    ),
+)
+
+STAGED = Table(
+    "staged",
+    (
+        *REASONS.columns[:-6],
+        _C("valid_until", "date", "the last day on which it may be shown"),
+        _C("personal", "boolean", "behaviour was allowed as evidence"),
+        _C("passed", "boolean", "the verdict, computed once: every reader takes this column"),
+        _C("sample", "int", "which sample was chosen; null for a fallback"),
+        _C(
+            "refused",
+            f"array<struct<sample:int,text:string,failures:{_FAILURE}>>",
+            "samples that failed, and a fallback that failed (sample null)",
+        ),
+    ),
+    key=("user_id", "item_id", "scenario"),
+    people=True,
+    statistics=("scenario", "source"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    (
+        _C("run_id", "string", "the run"),
+        _C("night", "date", "its night"),
+        _C("user_id", "string", "to whom"),
+        _C("item_id", "string", "what"),
+        _C("scenario", "string", "which surface"),
+        _C("sample", "int", "null: the fallback itself failed"),
+        _C("text", "string", "as rendered"),
+        _C("failures", _FAILURE, "every rule that refused it"),
+    ),
+    people=True,
+    statistics=("run_id", "scenario"),
+)
+
+_COUNTS = "map<string,bigint>"
+
+RUNS = Table(
+    "runs",
+    (
+        _C("run_id", "string", "night, scenario and token"),
+        _C("night", "date", "the night"),
+        _C("scenario", "string", "which surface"),
+        _C("token", "bigint", "fencing token: a later attempt takes a higher one"),
+        _C("status", "string", "started, published, unchanged, refused"),
+        _C("started_at", "timestamp", "UTC"),
+        _C("ended_at", "timestamp", "UTC; null: still running, or died"),
+        _C("inputs", "map<string,string>", "table to Delta version, or to its format where it has none"),
+        _C("config_digest", "string", "of the settings that change results"),
+        _C("code_version", "string", "version of the package and digest of its sources"),
+        _C("model_version", "string", "digest"),
+        _C("pairs", _COUNTS, "candidates, published, fallback, kept, re_rendered, quarantined, skipped, rejected"),
+        _C("codes", _COUNTS, "table.code to rows"),
+        _C("prompts", _COUNTS, "distinct, reused, generated"),
+        _C("samples", "bigint", "written by this run"),
+        _C("tokens_in", "bigint", "by this run"),
+        _C("tokens_out", "bigint", "by this run"),
+        _C("seconds", "map<string,double>", "wall seconds by stage"),
+        _C("model_loads", "bigint", "by this run, from the rows that each load wrote"),
+        _C("executors", "bigint", "that could have generated"),
+        _C("device", "string", "cpu, cuda, or scripted"),
+        _C("gate", "string", "JSON: each expectation, what it wanted and saw"),
+        _C("delta_version", "bigint", "of reasons after the publish; null: none was made"),
+    ),
+    key=("run_id",),
+    statistics=("run_id", "night", "scenario", "token", "status"),
+)
+
+OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}

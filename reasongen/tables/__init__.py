@@ -1,0 +1,56 @@
+"""Tables at both ends of the road: how they are read, judged, cleaned and written. No torch, no model, no evidence.
+
+session     the Spark session, with Delta
+sources     a team's table in any format → our columns, typed; nothing is judged yet
+columns     how one of their columns becomes one of ours
+contract    whole-table faults: all of them at once, before a token is spent
+text        what is taken out of a text before it is used
+rows        row faults as codes in a column; never an exception
+delta       our own tables: create, append, merge, look at the version, count with another reader
+"""
+
+from reasongen.tables.contract import ContractReport, check_contract, night_start
+from reasongen.tables.delta import (
+    Txn,
+    append,
+    count_by_independent_reader,
+    create_if_missing,
+    merge_changes,
+    read_version,
+    write_was_refused,
+)
+from reasongen.tables.rows import (
+    clean_candidates,
+    clean_events,
+    clean_items,
+    clean_users,
+    count_codes,
+    count_duplicates,
+    valid_events,
+)
+from reasongen.tables.session import open_spark
+from reasongen.tables.sources import SourceFrame, read_source, read_sources
+
+__all__ = [
+    "ContractReport",
+    "SourceFrame",
+    "Txn",
+    "append",
+    "check_contract",
+    "clean_candidates",
+    "clean_events",
+    "clean_items",
+    "clean_users",
+    "count_by_independent_reader",
+    "count_codes",
+    "count_duplicates",
+    "create_if_missing",
+    "merge_changes",
+    "night_start",
+    "open_spark",
+    "read_source",
+    "read_sources",
+    "read_version",
+    "valid_events",
+    "write_was_refused",
+]

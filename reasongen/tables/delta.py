@@ -1,0 +1,152 @@
+"""Our own Delta tables: made with their comments, appended to, merged into, and counted by a reader that is not Spark.
+
+Features stay those that every reader can read: no deletion vectors, no change feed, no column mapping. Tables that hold
+people keep ids and texts out of the statistics in the log, where no erasure would reach them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from reasongen.schema import Table
+
+_TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+@dataclass(frozen=True)
+class Txn:
+    """Makes a write happen once. Delta skips, silently, a version that is not above the last one of `app_id`: a new
+    attempt with other rows needs a higher one, and the writer has to read its rows back."""
+
+    app_id: str
+    version: int
+
+
+def create_if_missing(spark: SparkSession, path: str, table: Table) -> None:
+    """The empty table with a comment on every column, its properties and CHECK constraints.
+
+    Does nothing where it stands. A creation that was cut off before its constraints is completed.
+    """
+    from delta.tables import DeltaTable
+
+    if read_version(path) is None:
+        builder = DeltaTable.createIfNotExists(spark).location(_absolute(path))
+        for column in table.columns:
+            builder = builder.addColumn(column.name, column.type, comment=column.doc)
+        for key, value in properties(table).items():
+            builder = builder.property(key, value)
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        builder.execute()
+    if not table.checks:
+        return
+    present = _open(path).metadata().configuration
+    for name, sql in table.checks:
+        if f"delta.constraints.{name}" not in present:
+            spark.sql(f"ALTER TABLE delta.`{_absolute(path)}` ADD CONSTRAINT {name} CHECK ({sql})")
+
+
+def properties(table: Table) -> dict[str, str]:
+    """The table properties that `create_if_missing` gives."""
+    chosen = {"delta.enableDeletionVectors": "false", "delta.enableChangeDataFeed": "false"}
+    counted = [name for name in table.statistics if name not in table.partition_by]
+    if counted:
+        chosen["delta.dataSkippingStatsColumns"] = ",".join(counted)
+    elif table.people:
+        chosen["delta.dataSkippingNumIndexedCols"] = "0"
+    return chosen
+
+
+def append(frame: DataFrame, path: str, txn: Txn | None = None, metadata: str | None = None) -> None:
+    """One commit that adds the rows. Raises AnalysisException where a column is unknown to the table."""
+    writer = frame.write.format("delta").mode("append")
+    if txn is not None:
+        writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
+    if metadata is not None:
+        writer = writer.option("userMetadata", metadata)
+    writer.save(path)
+
+
+def merge_changes(
+    changes: DataFrame,
+    path: str,
+    table: Table,
+    *,
+    txn: Txn,
+    metadata: str,
+    remove_when: str | None = None,
+) -> int:
+    """One commit: rows of `changes` replace or join the rows with their key; returns the version after it.
+
+    `changes` has the table's columns, a unique key, and further ones only for `remove_when`: SQL over `new`; such a row
+    takes its key out. Rows of the table without a change stay. An empty MERGE makes a version too: look before. The
+    version is the same as before where the transaction was skipped.
+    """
+    from delta.tables import DeltaTable
+
+    spark = changes.sparkSession
+    same = " and ".join(f"old.`{name}` = new.`{name}`" for name in table.key)
+    values = {f"`{name}`": f"new.`{name}`" for name in table.names}
+    merge = DeltaTable.forPath(spark, path).alias("old").merge(changes.alias("new"), same)
+    if remove_when is not None:
+        merge = merge.whenMatchedDelete(condition=remove_when)
+    kept = None if remove_when is None else f"not coalesce({remove_when}, false)"
+    merge = merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values)
+    with _commit_says(spark, txn, metadata):
+        merge.execute()
+    version = read_version(path)
+    assert version is not None
+    return version
+
+
+def read_version(path: str) -> int | None:
+    """The newest version by a reader that is not Spark; None where no Delta table stands."""
+    from deltalake import DeltaTable
+
+    return int(_open(path).version()) if DeltaTable.is_deltatable(path) else None
+
+
+def count_by_independent_reader(path: str, run_id: str | None = None) -> int:
+    """Rows of one run (all rows without `run_id`) as another reader than Spark counts them; files without a row of
+    that run are not read."""
+    import pyarrow.dataset as ds
+
+    rows = _open(path).to_pyarrow_dataset()
+    return int(rows.count_rows(filter=None if run_id is None else ds.field("run_id") == run_id))
+
+
+def write_was_refused(error: BaseException) -> str | None:
+    """Delta's own code where a write broke a constraint or a NOT NULL; None for any other error. The error's text
+    holds values of the row: log this code, not the text."""
+    found = re.search(r"\[(DELTA_(?:VIOLATE_CONSTRAINT|NOT_NULL_CONSTRAINT)\w*)\]", str(error))
+    return found[1] if found else None
+
+
+def _absolute(path: str) -> str:
+    """Delta's SQL takes a relative path for the name of a table."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+def _open(path: str):  # type: ignore[no-untyped-def]
+    from deltalake import DeltaTable
+
+    return DeltaTable(path)
+
+
+@contextmanager
+def _commit_says(spark: SparkSession, txn: Txn, metadata: str) -> Iterator[None]:
+    """MERGE takes its transaction and its note from the session only; left set, the next write would be skipped."""
+    for key, value in ((_TXN[0], txn.app_id), (_TXN[1], str(txn.version)), (_METADATA, metadata)):
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key in (*_TXN, _METADATA):
+            spark.conf.unset(key)

@@ -1,0 +1,10 @@
+"""From a grammar to weights: corpus, tokenizer, the loop, and the examination of what came out.
+
+    corpus.py     frames and reasons, seeded; a tenth of everything is held out
+    tokenizer.py  byte-level BPE, each mark one token
+    train.py      the loop and the directory it saves
+    exam.py       a model's share of right reasons on held-out frames
+    settings.py   conf/train.yaml
+
+Imports torch where it trains, never Spark. `corpus` needs neither.
+"""

@@ -1,0 +1,134 @@
+"""Examines a model on frames that training never saw: how many reasons are right, and how varied they are.
+
+Every noun, word, attribute name and shape of these frames is held out. The model writes through the engine's door;
+the judge is the corpus's own grammar. Knows no Spark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from reasongen.config import EngineSettings, Settings
+from reasongen.engine.door import INPUT, engine_here
+from reasongen.errors import ConfigError
+from reasongen.evaluation.grammar import Grammar, load_grammar
+from reasongen.evaluation.judge import derivable, judge
+from reasongen.evaluation.skeletons import skeleton, variety, wilson
+from reasongen.prompts.frame import Frame
+from reasongen.prompts.template import PromptTemplate, load_template
+from reasongen.training.corpus import examples, sample_frame
+
+
+class ExamSettings(Settings):
+    """Everything of conf/evaluate.yaml."""
+
+    seed: int
+    frames: int = Field(ge=1)
+    grammars: tuple[str, ...]
+    compare_corpus: bool = True
+    show: int = Field(10, ge=0)
+    engine: EngineSettings = EngineSettings()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One reason, the frame it was written for, and the codes of its faults (none: right)."""
+
+    frame: Frame
+    text: str
+    faults: tuple[str, ...]
+    derivable: bool
+
+
+def examine(settings: ExamSettings) -> tuple[dict[str, Any], list[Answer]]:
+    """Figures per language and in all, and every answer. Raises ModelError and ConfigError."""
+    template = load_template(Path(settings.engine.model, "prompt_template.yaml"))
+    if not template.marks:
+        raise ConfigError(f"{settings.engine.model}: wanted a template with marks; found {template.key}")
+    grammars = [load_grammar(path) for path in settings.grammars]
+    corpus = _corpus(settings, grammars) if settings.compare_corpus else None
+    answers: list[Answer] = []
+    figures: dict[str, Any] = {"model": settings.engine.model, "seed": settings.seed, "languages": {}}
+    for grammar in grammars:
+        rng = random.Random(f"exam {grammar.language} {settings.seed}")
+        frames = [sample_frame(grammar, rng, held=True) for _ in range(settings.frames)]
+        said = _write(settings, template, frames)
+        own = [_marked(grammar, frame, *text) for frame, text in zip(frames, said, strict=True)]
+        figures["languages"][grammar.language] = _figures(own, corpus)
+        answers += own
+    figures["all"] = _figures(answers, corpus)
+    return figures, answers
+
+
+def _marked(grammar: Grammar, frame: Frame, text: str, finish: str) -> Answer:
+    faults = [f"{fault.code}: {fault.detail}" for fault in judge(grammar, frame, text)]
+    faults += [] if finish == "stop" else [f"finish: {finish}"]
+    return Answer(frame, text, tuple(faults), derivable(grammar, frame, text))
+
+
+def _figures(answers: Sequence[Answer], corpus: set[str] | None) -> dict[str, Any]:
+    right = sum(1 for answer in answers if not answer.faults)
+    low, high = wilson(right, len(answers))
+    counts = variety([(answer.frame.locale, answer.text) for answer in answers], corpus or set())
+    codes = Counter(code for answer in answers for code in {fault.split(":")[0] for fault in answer.faults})
+    return {
+        "reasons": len(answers),
+        "right": right / len(answers),
+        "right_low": low,
+        "right_high": high,
+        "derivable": sum(answer.derivable for answer in answers) / len(answers),
+        "faults": dict(sorted(codes.items())),
+        "skeletons": counts.skeletons,
+        "openings_per_1000": counts.openings_per_1000,
+        "verbatim": None if corpus is None else counts.verbatim,
+    }
+
+
+def _write(settings: ExamSettings, template: PromptTemplate, frames: Sequence[Frame]) -> list[tuple[str, str]]:
+    """Text and finish reason for each frame, in order."""
+    said: dict[str, tuple[str, str]] = {}
+    for batch in engine_here(settings.engine).generate(_batches(settings, template, frames)):
+        for row in batch.to_pylist():
+            said[row["prompt_hash"]] = (row["text"], row["finish_reason"])
+    return [said[_hash(template, frame)] for frame in frames]
+
+
+def _batches(settings: ExamSettings, template: PromptTemplate, frames: Sequence[Frame]) -> Iterator[pa.RecordBatch]:
+    rows = iter({_hash(template, frame): frame for frame in frames}.items())
+    while part := list(islice(rows, settings.engine.batch_rows)):
+        columns = [
+            [key for key, _ in part],
+            [template.render(frame, None) for _, frame in part],
+            [frame.to_json() for _, frame in part],
+            [0] * len(part),
+        ]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, INPUT, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=INPUT)
+
+
+def _hash(template: PromptTemplate, frame: Frame) -> str:
+    return hashlib.sha256(f"{template.key}\n{frame.to_json()}".encode()).hexdigest()
+
+
+def _corpus(settings: ExamSettings, grammars: Sequence[Grammar]) -> set[str]:
+    """The skeletons that the model was trained on, written anew from its recipe."""
+    path = Path(settings.engine.model, "recipe.json")
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: wanted the recipe of the model; found none. Set compare_corpus=false.") from error
+    if {grammar.digest for grammar in grammars} != set(recipe["corpus_sha256"].values()):
+        raise ConfigError(f"{path}: wanted the grammars of the training; these differ. Set compare_corpus=false.")
+    seed, count = recipe["settings"]["seed"], recipe["settings"]["corpus"]["examples"]
+    return {skeleton(example.reason) for grammar in grammars for example in examples(grammar, seed, count)}
