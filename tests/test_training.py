@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from reasongen.config import load_settings
 from reasongen.errors import ConfigError, ModelError
 from reasongen.prompts.template import load_template
+from reasongen.training.directory import stages_of
 from reasongen.training.settings import TrainSettings
 from reasongen.training.tokenizer import all_marks, train_tokenizer
 from reasongen.training.train import IGNORED, encode, reason_loss, train
@@ -76,8 +77,8 @@ def test_the_saved_directory_loads_and_holds_what_travels_with_weights(trained):
     assert sorted(path.name for path in out.glob("*.safetensors")) == ["model.safetensors"]
     assert load_template(out / "prompt_template.yaml").marks
     recipe = json.loads((out / "recipe.json").read_text(encoding="utf-8"))
-    assert recipe["settings"]["seed"] == 7
-    assert set(recipe["corpus_sha256"]) == {"zh.yaml", "en.yaml"}
+    assert [stage["settings"]["seed"] for stage in recipe["stages"]] == [7]
+    assert set(recipe["stages"][0]["corpus_sha256"]) == {"zh.yaml", "en.yaml"}
 
 
 def test_a_mark_is_one_token_and_every_text_comes_back(trained):
@@ -120,6 +121,7 @@ def test_training_goes_on_from_a_saved_directory(trained, tmp_path):
     out, first = trained
     more = train(tiny(tmp_path / "five", f"train.init={out}", "train.max_steps=1"))
     assert more.losses[0] < first.losses[0] - 0.3
+    assert [stage["steps"] for stage in stages_of(tmp_path / "five")] == [24, 1]
     with pytest.raises(ModelError, match=r"train\.init"):
         train(tiny(tmp_path / "six", f"train.init={tmp_path}"))
 

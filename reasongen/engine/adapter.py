@@ -43,8 +43,9 @@ def _config(folder: Path) -> dict[str, Any]:
     if not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(f"{folder}: wanted adapter_model.safetensors; found none (pickled adapters are refused).")
     config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    if config.get("auto_mapping"):
-        raise ModelError(f"{folder}: wanted an adapter without code of its own; found auto_mapping. Refused.")
+    library = str((config.get("auto_mapping") or {}).get("parent_library") or "transformers")
+    if library.partition(".")[0] != "transformers":  # peft imports the module that stands there
+        raise ModelError(f"{folder}: wanted an adapter of a transformers model; found code of {library}. Refused.")
     return config
 
 

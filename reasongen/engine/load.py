@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before the import: the hub is ne
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
 from reasongen.engine.adapter import with_adapter
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reasongen.config import EngineSettings
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.msgpack", "*.h5")
+_PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -107,8 +108,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _tokenizer(folder: Path) -> Any:
+    # AutoTokenizer goes by the model's family even where the directory names a plain tokenizer, and then adds tokens.
+    config = folder / "tokenizer_config.json"
+    plain = config.is_file() and read_json(config).get("tokenizer_class") in _PLAIN
+    kind = PreTrainedTokenizerFast if plain and (folder / "tokenizer.json").is_file() else AutoTokenizer
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here, all of them faults of the directory
         raise ModelError(f"{folder}: wanted a tokenizer that loads; found: {type(error).__name__}: {error}") from error
 

@@ -33,7 +33,7 @@ def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[
         _short_title(F.col("title"), F.col("brand"), F.col("locale")).alias("title"),
         F.nullif(_plain(F.col("brand")), F.lit("")).alias("brand"),
         _noun(F.col("category"), F.col("locale")).alias("noun"),
-        F.lower("category").alias("category_path"),
+        F.nullif(F.lower("category"), F.lit("")).alias("category_path"),
         tags.alias("words"),
         F.transform(entries, lambda e: _plain(e["key"])).alias("names"),
         F.transform(entries, lambda e: _plain(e["value"])).alias("values"),
@@ -92,13 +92,16 @@ def _class_of(classes: Mapping[str, Mapping[str, str]]) -> Column:
 
 
 def _key(slot: Slot) -> Column:
-    """64 bits of kind, locale and value: facets of two locales never meet, so no title stands in another language."""
+    """64 bits of kind, locale and value: facets of two locales never meet, so no title stands in another language.
+
+    An attribute's name and value are parted by a sign that neither can hold (`_plain`), so a=b, c is not a, b=c.
+    """
     value = {
         "category": F.col("category_path"),
         "brand": F.lower("brand"),
         "tag": F.get(F.col("words"), slot.ordinal),
         "attribute": F.nullif(
-            F.concat_ws("=", F.get(F.col("names"), slot.ordinal), F.get(F.col("values"), slot.ordinal)), F.lit("")
+            F.concat_ws("|", F.get(F.col("names"), slot.ordinal), F.get(F.col("values"), slot.ordinal)), F.lit("")
         ),
     }[slot.facet]
     return F.when(value.isNull(), F.lit(NO_FACET_HERE)).otherwise(F.xxhash64(F.lit(slot.facet), "locale", value))

@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 from reasongen.config import NightConfig
 from reasongen.pipeline.generating import wanted_prompts
 from reasongen.pipeline.ledger import Run, code_version
-from reasongen.pipeline.night import tools_of
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages
+from reasongen.pipeline.tools import tools_of
 from reasongen.schema import GENERATIONS
 from reasongen.tables import check_contract, read_sources, read_version
 
@@ -33,10 +33,7 @@ def plan_night(spark: SparkSession, config: NightConfig) -> Run:
                 sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales
             )
         with stages.stage("evidence"):
-            prepared = prepare(
-                spark, sources, config, night=tools.night, template=tools.template, template_key=tools.template_key,
-                locales=tools.locales, staging=staging,
-            )  # fmt: skip
+            prepared = prepare(spark, sources, config, tools=tools, staging=staging)
         run.inputs, run.codes, run.pairs = dict(report.states), dict(prepared.codes), dict(prepared.classes)
         with stages.stage("plan"):
             pairs = spark.read.parquet(prepared.pairs)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.evidence import catalogue, frames, history, support
-from reasongen.prompts import Locale, PromptTemplate
+from reasongen.pipeline.tools import Tools
 from reasongen.schema import PAIRS
 from reasongen.tables import (
     SourceFrame,
@@ -37,22 +36,14 @@ class Prepared:
 
 
 def prepare(
-    spark: SparkSession,
-    sources: Mapping[str, SourceFrame],
-    config: NightConfig,
-    *,
-    night: date,
-    template: PromptTemplate,
-    template_key: str,
-    locales: Mapping[str, Locale],
-    staging: str,
+    spark: SparkSession, sources: Mapping[str, SourceFrame], config: NightConfig, *, tools: Tools, staging: str
 ) -> Prepared:
     """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`.
 
     `classes`: candidates, pairs, and `skipped.<code>`, `rejected.<code>`. `codes`: `<table>.<code>` → rows.
     """
-    inputs, begin = config.inputs, night_start(night, config.inputs.timezone)
-    items = _stored(
+    inputs, begin = config.inputs, night_start(tools.night, config.inputs.timezone)
+    items = stored(
         clean_items(
             sources["items"].frame,
             default_locale=inputs.default_locale,
@@ -68,13 +59,13 @@ def prepare(
     if config.limit is not None:
         wanted = chosen.where(F.col("reject").isNull()).orderBy(F.xxhash64("user_id", "item_id"), "user_id", "item_id")
         chosen = wanted.limit(config.limit)
-    candidates = _stored(chosen, f"{staging}/candidates")
+    candidates = stored(chosen, f"{staging}/candidates")
     classes = _classes(candidates)
-    known = _stored(
+    known = stored(
         catalogue(
             items.where(F.col("reject").isNull()),
             settings=config.evidence,
-            classes={name: locale.class_of for name, locale in locales.items()},
+            classes={name: locale.class_of for name, locale in tools.locales.items()},
         ),
         f"{staging}/catalogue",
     )
@@ -88,16 +79,16 @@ def prepare(
         supported,
         known,
         settings=config.evidence,
-        night=night,
-        template_key=template_key,
-        literal=template.shows_literals,
+        night=tools.night,
+        template_key=tools.template_key,
+        literal=tools.template.shows_literals,
     )
-    _stored(told.select(*PAIRS.names), f"{staging}/pairs")
+    stored(told.select(*PAIRS.names), f"{staging}/pairs")
     return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, _codes(sources, items, users, begin))
 
 
-def _stored(frame: DataFrame, path: str) -> DataFrame:
-    """Written once, then read: nothing below is computed twice."""
+def stored(frame: DataFrame, path: str) -> DataFrame:
+    """The frame, written as Parquet and read again: nothing that rests on it is computed twice."""
     frame.write.mode("overwrite").parquet(path)
     return frame.sparkSession.read.parquet(path)
 

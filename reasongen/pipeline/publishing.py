@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from reasongen.config import SourceSettings
 from reasongen.errors import LeaseError
 from reasongen.pipeline.ledger import Run
-from reasongen.schema import REASONS
-from reasongen.tables import Txn, count_by_independent_reader, merge_changes
+from reasongen.schema import REASONS, USERS
+from reasongen.tables import Txn, clean_users, count_by_independent_reader, merge_changes, read_source
 
 KEY = ["user_id", "item_id", "scenario"]
+WRITTEN = ["published", "fallback", "re_rendered"]
+CONTENT = [column.name for column in REASONS.columns[3:-6]] + ["valid_until"]
+"""What a reader may act on; the columns that name the run are no change by themselves."""
 
 
 def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: Column) -> DataFrame:
@@ -34,23 +38,35 @@ def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str]
     ).select(KEY)
 
 
-def with_class(staged: DataFrame, reasons: DataFrame, withdrawn: DataFrame | None) -> DataFrame:
-    """Adds `class`: how each staged pair ends (published, fallback, re_rendered, quarantined, skipped.consent)."""
-    old = reasons.select(*KEY, F.struct("skeleton_hash", "prompt_hash", "model_version", "source").alias("old_words"))
+def with_class(staged: DataFrame, reasons: DataFrame, stopped_users: DataFrame | None) -> DataFrame:
+    """Adds `class`: how each staged pair ends (published, fallback, re_rendered, kept, quarantined,
+    skipped.consent)."""
+    words = F.struct("skeleton_hash", "prompt_hash", "model_version", "source")
+    content = F.struct(*CONTENT)
+    old = reasons.select(*KEY, words.alias("old_words"), content.alias("old_content"))
     joined = staged.join(old, KEY, "left")
     stopped = F.lit(False)
-    if withdrawn is not None:
-        joined = joined.join(withdrawn.select("user_id", F.lit(True).alias("withdrawn")), "user_id", "left")
+    if stopped_users is not None:
+        joined = joined.join(stopped_users.select("user_id", F.lit(True).alias("withdrawn")), "user_id", "left")
         stopped = F.coalesce("withdrawn", F.lit(False))
-    words = F.struct("skeleton_hash", "prompt_hash", "model_version", "source")
     ended = (
-        F.when(stopped, "skipped.consent")
+        F.when(stopped & F.col("personal"), "skipped.consent")
         .when(~F.col("passed"), "quarantined")
+        .when(content == F.col("old_content"), "kept")
         .when(words == F.col("old_words"), "re_rendered")
         .when(F.col("source") == "fallback", "fallback")
         .otherwise("published")
     )
     return joined.withColumn("class", ended)
+
+
+def withdrawn(spark: SparkSession, users: SourceSettings | None, staged: DataFrame) -> DataFrame | None:
+    """Users (user_id) with personal reasons tonight whom the users table, read again now, no longer allows them."""
+    if users is None:
+        return None
+    now = read_source(spark, users.model_copy(update={"version": None}), USERS).frame
+    allowed = clean_users(now).where(F.col("reject").isNull() & F.col("personalise") & (F.col("minor") != "yes"))
+    return staged.where("personal").select("user_id").distinct().join(allowed, "user_id", "left_anti")
 
 
 def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
@@ -64,7 +80,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
     Raises LeaseError where Delta skipped the write, because a higher token had published before.
     """
     now = datetime.now(UTC)
-    shown = classed.where(F.col("class").isin("published", "fallback", "re_rendered"))
+    shown = classed.where(F.col("class").isin(WRITTEN))
     stamps = {
         "run_id": F.lit(run.run_id),
         "night": F.lit(run.night),
@@ -77,7 +93,6 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         *[F.col(c.name) if c.name in KEY else F.lit(None).cast(c.type).alias(c.name) for c in REASONS.columns],
         F.lit(True).alias("gone"),
     )
-    # Sorted by the key in few files: a reader looks up one user.
     changes = rows.unionByName(leave)
     facts = {
         "run_id": run.run_id,
@@ -95,7 +110,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         metadata=json.dumps(facts, sort_keys=True),
         remove_when="new.gone",
     )
-    wanted = sum(run.pairs.get(name, 0) for name in ("published", "fallback", "re_rendered"))
+    wanted = sum(run.pairs.get(name, 0) for name in WRITTEN)
     found = count_by_independent_reader(path, run.run_id)
     if found != wanted:
         raise LeaseError(

@@ -2,7 +2,8 @@
 
     corpus.py     frames and reasons, seeded; a tenth of everything is held out
     tokenizer.py  byte-level BPE, each mark one token
-    train.py      the loop and the directory it saves
+    train.py      the loop
+    directory.py  what a run leaves behind: weights, tokenizer, template, recipe
     exam.py       a model's share of right reasons on held-out frames
     settings.py   conf/train.yaml
 

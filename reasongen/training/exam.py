@@ -7,7 +7,6 @@ the judge is the corpus's own grammar. Knows no Spark.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from reasongen.evaluation.skeletons import skeleton, variety, wilson
 from reasongen.prompts.frame import Frame
 from reasongen.prompts.template import PromptTemplate, load_template
 from reasongen.training.corpus import examples, sample_frame
+from reasongen.training.directory import stages_of
 
 
 class ExamSettings(Settings):
@@ -122,13 +122,17 @@ def _hash(template: PromptTemplate, frame: Frame) -> str:
 
 
 def _corpus(settings: ExamSettings, grammars: Sequence[Grammar]) -> set[str]:
-    """The skeletons that the model was trained on, written anew from its recipe."""
-    path = Path(settings.engine.model, "recipe.json")
-    try:
-        recipe = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: wanted the recipe of the model; found none. Set compare_corpus=false.") from error
-    if {grammar.digest for grammar in grammars} != set(recipe["corpus_sha256"].values()):
-        raise ConfigError(f"{path}: wanted the grammars of the training; these differ. Set compare_corpus=false.")
-    seed, count = recipe["settings"]["seed"], recipe["settings"]["corpus"]["examples"]
-    return {skeleton(example.reason) for grammar in grammars for example in examples(grammar, seed, count)}
+    """The skeletons that the model was trained on, written anew from its recipe: every stage with today's grammars."""
+    digests = {grammar.digest for grammar in grammars}
+    stages = [stage for stage in stages_of(settings.engine.model) if digests == set(stage["corpus_sha256"].values())]
+    if not stages:
+        raise ConfigError(
+            f"{settings.engine.model}: wanted a recipe.json with a stage on these grammars; found none. "
+            "Set compare_corpus=false."
+        )
+    return {
+        skeleton(example.reason)
+        for stage in stages
+        for grammar in grammars
+        for example in examples(grammar, stage["settings"]["seed"], stage["examples"] // len(grammars))
+    }

@@ -6,6 +6,7 @@ Knows nothing of models. A mark is an ordinary added token, so decoding never dr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -39,6 +40,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(form, normalized=False, special=False) for form in added])
+    return _wrapped(tokenizer)
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a directory that training saved, as it was made: no class of transformers adds tokens to it."""
+    return _wrapped(Tokenizer.from_file(str(Path(folder, "tokenizer.json"))))
+
+
+def _wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END,

@@ -5,49 +5,31 @@ A plain loop: no padding is computed twice, the output layer sees only the reaso
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import random
-import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from reasongen.errors import ModelError
 from reasongen.evaluation.grammar import load_grammar
 from reasongen.prompts.template import PromptTemplate, load_template
 from reasongen.training.corpus import examples
+from reasongen.training.directory import Figures, millions, save
 from reasongen.training.settings import LoopSettings, TrainSettings
-from reasongen.training.tokenizer import train_tokenizer
+from reasongen.training.tokenizer import load_tokenizer, train_tokenizer
 
 LOG = logging.getLogger(__name__)
 IGNORED = -100  # label of a position that is not learnt
 Batch = tuple[torch.Tensor, torch.Tensor]  # ids and labels, (rows, tokens)
 _POOL = 32  # batches that are made together, so that a batch holds examples of about one length
-
-
-@dataclass
-class Figures:
-    """What a run has done so far; it enters recipe.json."""
-
-    steps: int = 0
-    examples: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-    def recent_loss(self, steps: int = 50) -> float:
-        """Mean loss per learnt token of the last steps, in nats."""
-        last = self.losses[-steps:]
-        return sum(last) / max(len(last), 1)
 
 
 def train(settings: TrainSettings) -> Figures:
@@ -61,7 +43,7 @@ def train(settings: TrainSettings) -> Figures:
     optimizers = _optimizers(model, settings.train)
     figures = Figures()
     started = saved = time.monotonic()
-    LOG.info("training: %.2f M parameters, vocabulary %d, %d steps", _millions(model), len(tokenizer), total)
+    LOG.info("training: %.2f M parameters, vocabulary %d, %d steps", millions(model), len(tokenizer), total)
     for batch in islice(_batches(settings, template, tokenizer), total):
         _set_rates(optimizers, settings.train, figures.steps, total)
         figures.losses.append(_step(model, optimizers, batch, settings.train.clip))
@@ -90,30 +72,6 @@ def reason_loss(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> torch.Te
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]).float(), wanted[learnt])
 
 
-def save(settings: TrainSettings, model: Any, tokenizer: Any, figures: Figures) -> None:
-    """Write the directory: weights in bf16, tokenizer, template, recipe. Replaced as a whole: no reader sees half."""
-    out = Path(settings.out)
-    fresh = out.with_name(f".{out.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    low = LlamaForCausalLM(model.config).to(torch.bfloat16)
-    low.load_state_dict(model.state_dict())
-    low.generation_config = GenerationConfig(
-        do_sample=True, bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
-    )
-    low.save_pretrained(fresh)
-    tokenizer.save_pretrained(fresh)
-    shutil.copyfile(settings.corpus.prompt_template, fresh / "prompt_template.yaml")
-    recipe = _recipe(settings, figures, _millions(model))
-    (fresh / "recipe.json").write_text(json.dumps(recipe, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def encode(tokenizer: Any, prompt: str, reason: str) -> tuple[list[int], int]:
     """Token ids of prompt, reason and end mark, and how many of them are the prompt."""
     head: list[int] = tokenizer(prompt)["input_ids"]
@@ -124,7 +82,7 @@ def _start(settings: TrainSettings, template: PromptTemplate) -> tuple[Any, Any]
     if settings.train.init:
         if not Path(settings.train.init, "config.json").is_file():
             raise ModelError(f"train.init: wanted a model directory; found none at {settings.train.init}")
-        tokenizer = AutoTokenizer.from_pretrained(settings.train.init, local_files_only=True)
+        tokenizer = load_tokenizer(settings.train.init)
         model = AutoModelForCausalLM.from_pretrained(settings.train.init, dtype=torch.float32, local_files_only=True)
         return tokenizer, model
     sample = [text for _, pair in islice(_pairs(settings, template), 2 * settings.tokenizer.sample) for text in pair]
@@ -221,26 +179,3 @@ def _progress(figures: Figures, total: int) -> None:
         "training: step %d of %d, loss %.3f, %.0f tokens/s, %.1f min left",
         figures.steps, total, figures.recent_loss(), figures.tokens / figures.seconds, left / 60,
     )  # fmt: skip
-
-
-def _recipe(settings: TrainSettings, figures: Figures, millions: float) -> dict[str, Any]:
-    """What rebuilds the model, and what the run measured."""
-    corpus = {Path(path).name: load_grammar(path).digest for path in settings.corpus.grammars}
-    measured = {
-        "parameters_millions": round(millions, 3),
-        "steps": figures.steps,
-        "examples": figures.examples,
-        "tokens": figures.tokens,
-        "minutes": round(figures.seconds / 60, 1),
-        "loss": round(figures.recent_loss(), 4),
-    }
-    return {
-        "command": "python jobs/train.py --config conf/train.yaml",
-        "settings": settings.model_dump(mode="json"),
-        "corpus_sha256": corpus,
-        "measured": measured,
-    }
-
-
-def _millions(model: Any) -> float:
-    return float(sum(p.numel() for p in model.parameters())) / 1e6

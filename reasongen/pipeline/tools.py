@@ -1,0 +1,69 @@
+"""What a night needs besides tables: template, locales, digests. Read before Spark does anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from reasongen.config import NightConfig
+from reasongen.engine import decode_hash, model_version
+from reasongen.errors import ConfigError
+from reasongen.pipeline.judging import Judge
+from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
+
+TEMPLATE_FILE = "prompt_template.yaml"
+REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The night's date, the template, the words of each locale, and the digests under which samples are kept."""
+
+    night: date
+    template: PromptTemplate
+    locales: dict[str, Locale]
+    model: str
+    decode: str
+
+    @property
+    def template_key(self) -> str:
+        """What stands in every prompt's hash beside its frame."""
+        return f"{self.template.key}:{self.template.digest[:12]}"
+
+    def judge(self, config: NightConfig) -> Judge:
+        """The verdict of this night, ready to travel."""
+        renderer = Renderer({name: self.locales[name] for name in config.locales})
+        days = (config.serving.valid_days, config.evidence.recent_days)
+        return Judge(renderer, self.night, *days, self.model, self.decode)
+
+
+def tools_of(config: NightConfig) -> Tools:
+    """Template, locales and digests of a night. Raises ConfigError or ModelError."""
+    night = config.night or datetime.now(UTC).date()
+    locales = load_locales(config.locale_files)
+    if missing := sorted(set(config.locales) - set(locales)):
+        raise ConfigError(f"locales: wanted a file in {config.locale_files} for {missing}; found {sorted(locales)}.")
+    return Tools(night, template_of(config), locales, model_version(config.engine), decode_hash(config.engine))
+
+
+def template_of(config: NightConfig) -> PromptTemplate:
+    """The template that travels with the weights; `template` in the settings stands in where there is none.
+
+    Raises ConfigError where both are there and differ: weights write well only what they were trained to read.
+    """
+    if config.engine.backend == "scripted":
+        return load_template(config.template or REFERENCE_TEMPLATE)
+    own = Path(config.engine.model) / TEMPLATE_FILE
+    if not own.is_file():
+        if config.template is None:
+            raise ConfigError(
+                f"template: wanted {own}, or a setting `template`; found neither. Try conf/prompts/literal.yaml."
+            )
+        return load_template(config.template)
+    template = load_template(own)
+    if config.template is not None and load_template(config.template).digest != template.digest:
+        raise ConfigError(
+            f"template: wanted {own}, with which the model was trained; found {config.template}. Drop the setting."
+        )
+    return template

@@ -1,0 +1,186 @@
+"""The whole road on a small world with the scripted engine: real Spark, real Delta, counted by other readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from reasongen.config import NightConfig, load_config
+from reasongen.errors import ContractError, LeaseError
+from reasongen.pipeline import Run, generate_night, plan_night
+from reasongen.sample import load_world_settings, write_world
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NightOf = Callable[..., NightConfig]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample world with all its dirt."""
+    out = tmp_path_factory.mktemp("night") / "world"
+    small = ["users=150", "visits=3000", "heavy_user_events=200"]
+    write_world(load_world_settings(ROOT / "conf" / "world.yaml", small), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def night_of(world: Path, tmp_path_factory: pytest.TempPathFactory) -> NightOf:
+    """Settings of a night over the world; the lake is shared by the module unless `root` is given."""
+    lake = tmp_path_factory.mktemp("lake") / "lake"
+
+    def settings(*sets: str, root: Path = lake, of: Path = world) -> NightConfig:
+        places = [f"inputs.{name}.path={of / file}" for name, file in FILES.items()]
+        given = [*places, f"root={root}", f"locale_files={ROOT}/conf/locales", "engine.backend=scripted", "show=0"]
+        return load_config(
+            ROOT / "conf" / "local.yaml", [*given, f"template={ROOT}/conf/prompts/reference.yaml", *sets]
+        )
+
+    return settings
+
+
+FILES = {"events": "events", "items": "items.jsonl", "candidates": "candidates.parquet", "users": "users.csv"}
+
+
+@pytest.fixture(scope="module")
+def first(spark: SparkSession, night_of: NightOf) -> Run:
+    """The first night, with a tenth of the samples faulty."""
+    return generate_night(spark, night_of(FAULTY))
+
+
+FAULTY = "engine.scripted.fault_rate=0.05"
+
+
+def reasons(config: NightConfig) -> pl.DataFrame:
+    """The published table, as polars reads it."""
+    return pl.read_delta(f"{config.root}/reasons")
+
+
+def test_every_candidate_ends_in_exactly_one_class(first: Run, world: Path, night_of: NightOf) -> None:
+    ends = ("published", "fallback", "re_rendered", "kept", "quarantined")
+    others = [n for name, n in first.pairs.items() if name.startswith(("skipped.", "rejected."))]
+    con = duckdb.connect()
+    candidates = con.execute(f"select count(*) from '{world}/candidates.parquet'").fetchone()
+    assert candidates is not None
+    assert first.pairs["candidates"] == candidates[0] == sum(first.pairs.get(name, 0) for name in ends) + sum(others)
+    assert first.pairs["skipped.minor"] > 0
+    table = reasons(night_of())
+    assert table.height == first.pairs["published"] + first.pairs["fallback"]
+    assert table.select("user_id", "item_id", "scenario").is_unique().all()
+
+
+def test_the_row_codes_are_those_that_the_world_planted(first: Run, world: Path) -> None:
+    planted = json.loads((world / "world.json").read_text())["codes"]
+    counted = {code: rows for code, rows in first.codes.items() if not code.startswith("candidates.")}
+    assert counted == {code: rows for code, rows in planted.items() if not code.startswith("candidates.")}
+
+
+def test_refused_samples_stand_in_quarantine_with_their_rules(first: Run, night_of: NightOf) -> None:
+    rows = pl.read_delta(f"{night_of().root}/quarantine").filter(pl.col("run_id") == first.run_id)
+    rules = set(rows.explode("failures").select(pl.col("failures").struct.field("rule")).to_series())
+    assert rows.height >= first.pairs["fallback"] > 0
+    assert {"unknown_reference", "cut_off"} & rules
+
+
+def test_no_row_is_readable_that_its_verdict_refused(first: Run, night_of: NightOf) -> None:
+    table = reasons(night_of())
+    assert not table["reason"].str.contains(r"\[[ie]\d?\.").any()
+    assert table["reason"].str.len_chars().min() > 0
+    for claim in table.head(200).iter_rows(named=True):
+        for span in claim["claims"]:
+            assert 0 <= span["start"] < span["end"] <= len(claim["reason"])
+
+
+def test_a_user_without_consent_gets_the_catalogue_alone(first: Run, world: Path, night_of: NightOf) -> None:
+    told = {line.split(",")[0] for line in (world / "users.csv").read_text().splitlines() if ",true," in line}
+    table = reasons(night_of()).with_columns(pl.col("evidence").list.len().alias("rows"))
+    assert set(table.filter(pl.col("rows") > 0)["user_id"]) <= told
+    assert table.filter(~pl.col("user_id").is_in(list(told)))["rows"].sum() == 0
+
+
+def test_the_commit_names_its_run_and_its_transaction(first: Run, night_of: NightOf) -> None:
+    table = DeltaTable(f"{night_of().root}/reasons")
+    merge = next(entry for entry in table.history() if entry["operation"] == "MERGE")
+    assert json.loads(merge["userMetadata"])["run_id"] == first.run_id
+    assert table.transaction_version("reasongen/recommendation") == first.token
+    log = "".join(path.read_text() for path in Path(night_of().root, "reasons", "_delta_log").glob("*.json"))
+    assert "u0000" not in log
+
+
+def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
+    spark: SparkSession, first: Run, night_of: NightOf
+) -> None:
+    before = DeltaTable(f"{night_of().root}/reasons").version()
+    again = generate_night(spark, night_of(FAULTY))
+    assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
+    assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
+    assert DeltaTable(f"{night_of().root}/reasons").version() == before
+
+
+def test_a_plan_counts_and_writes_nothing(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+    versions = {name: DeltaTable(f"{night_of().root}/{name}").version() for name in ("reasons", "generations", "runs")}
+    plan = plan_night(spark, night_of(FAULTY))
+    assert (plan.status, plan.prompts["generated"]) == ("planned", 0)
+    assert plan.prompts["distinct"] == first.prompts["distinct"]
+    assert versions == {name: DeltaTable(f"{night_of().root}/{name}").version() for name in versions}
+
+
+def test_an_older_night_never_publishes_over_a_newer_one(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+    with pytest.raises(LeaseError, match="already published"):
+        generate_night(spark, night_of(FAULTY, "night='2026-03-01'"))
+
+
+def test_withdrawn_consent_takes_the_reason_back(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
+) -> None:
+    personal = reasons(night_of()).filter(pl.col("evidence").list.len() > 0)["user_id"].sort()[0]
+    lines = (world / "users.csv").read_text().splitlines()
+    changed = [line.replace(",true,", ",false,") if line.startswith(personal) else line for line in lines]
+    users = tmp_path / "users.csv"
+    users.write_text("\n".join(changed) + "\n")
+    run = generate_night(spark, night_of(FAULTY, f"inputs.users.path={users}"))
+    table = reasons(night_of()).filter(pl.col("user_id") == personal)
+    assert run.status == "published"
+    assert table.height > 0
+    assert table["evidence"].list.len().sum() == 0
+
+
+def test_a_refused_gate_leaves_the_old_night(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+    before = DeltaTable(f"{night_of().root}/reasons").version()
+    worse = "engine.scripted.fault_rate=0.9"
+    run = generate_night(spark, night_of(worse))
+    assert run.status == "refused"
+    assert "fallback_share" in run.gate
+    assert DeltaTable(f"{night_of().root}/reasons").version() == before
+
+
+def test_a_broken_contract_stops_before_anything_is_written(
+    spark: SparkSession, night_of: NightOf, tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        generate_night(spark, night_of("inputs.items.path=nowhere.jsonl", "night='2031-05-04'", root=tmp_path / "lake"))
+    where = {fault.where.split(".")[0].split(",")[0] for fault in caught.value.faults}
+    assert {"items", "events"} <= where
+    assert not (tmp_path / "lake").exists()
+
+
+def test_no_user_stands_in_a_prompt_or_a_generation(first: Run, night_of: NightOf) -> None:
+    made = pl.read_delta(f"{night_of().root}/generations")
+    assert made.height == made.select("prompt_hash", "model_version", "decode_hash", "sample").unique().height
+    assert not made["text"].str.contains(r"u0000\d+|1[3-9]\d{9}|@").any()
+    assert first.night == date(2026, 3, 2)
+
+
+def test_a_limited_night_takes_nothing_else_down(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+    before = reasons(night_of()).height
+    run = generate_night(spark, night_of(FAULTY, "limit=40"))
+    assert (run.pairs["candidates"], run.pairs["removed"]) == (40, 0)
+    assert reasons(night_of()).height == before
