@@ -68,7 +68,7 @@ class EvidenceSettings(Settings):
     """What of a user's behaviour supports an item, and how much of it enters a prompt."""
 
     budget: int = Field(2, ge=0, le=4)
-    item_words: int = Field(2, ge=0, le=2)
+    item_words: int = Field(1, ge=0, le=2)
     item_tags: int = Field(4, ge=1, le=16)
     item_attributes: int = Field(2, ge=0, le=8)
     history_items: int = Field(500, ge=1, le=1000)
@@ -206,7 +206,9 @@ def _layers(path: Path, depth: int = 0) -> Any:
     if not path.is_file():
         raise ConfigError(f"{path}: wanted a YAML file; found none there. Give --config FILE.")
     loaded = OmegaConf.load(path)
-    base = loaded.pop("extends", None) if OmegaConf.is_dict(loaded) else None
+    if not OmegaConf.is_dict(loaded):
+        raise ConfigError(f"{path}: wanted settings as keys and values; found a list")
+    base = loaded.pop("extends", None)
     return loaded if base is None else OmegaConf.merge(_layers(path.parent / base, depth + 1), loaded)
 
 

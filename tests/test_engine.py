@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from engines import KINDS, Row, frame, make_model, real, rows_of, scripted, written
 
 from reasongen.config import EngineSettings
-from reasongen.engine import INPUT, OUTPUT, decode_hash, engine_here, model_version
-from reasongen.errors import MachineError, ModelError
+from reasongen.engine import INPUT, decode_hash, engine_here, model_version
 from reasongen.prompts import MARK, Frame, allowed_marks
-
-WORDS = [
-    "tent",
-    "stove",
-    "light",
-    "rain",
-    "wool",
-    "few",
-    "many",
-    "bought",
-    "帐篷",
-    "轻",
-    "防水",
-    "买过",
-    "看过",
-    "三顶",
-]
-END = "<end>"
-KINDS = ("llama", "gpt2", "qwen2")
-Row = tuple[str, str | None, str | None, int]
 
 
 @pytest.fixture(scope="module")
@@ -47,92 +25,6 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A directory with random weights and a real tokenizer per family."""
     root = tmp_path_factory.mktemp("models")
     return {kind: make_model(root / kind, kind) for kind in KINDS}
-
-
-def make_model(folder: Path, kind: str, seed: int = 0) -> Path:
-    import torch
-    import transformers as hf
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<pad>", END], initial_alphabet=alphabet, show_progress=False
-    )
-    core.train_from_iterator([" ".join(WORDS)] * 4, trainer)
-    tokenizer = hf.PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token=END)
-    size = len(tokenizer)
-    ends: dict[str, Any] = {"vocab_size": size, "eos_token_id": 1, "bos_token_id": None, "pad_token_id": 0}
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2}
-    wide: dict[str, Any] = {**shape, "intermediate_size": 64, "max_position_embeddings": 256}
-    torch.manual_seed(seed)
-    model = {
-        "llama": lambda: hf.LlamaForCausalLM(hf.LlamaConfig(**ends, **wide)),
-        "qwen2": lambda: hf.Qwen2ForCausalLM(hf.Qwen2Config(**ends, **wide)),
-        "gpt2": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**ends, n_embd=32, n_layer=2, n_head=2, n_positions=256)),
-    }[kind]()
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight.mul_(4)  # away from the uniform distribution, so that a text says something of its prompt
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def make_adapter(base: Path, folder: Path) -> Path:
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
-    adapted.save_pretrained(folder)
-    return folder
-
-
-def real(home: Path, **other: Any) -> EngineSettings:
-    plain = {"device": "cpu", "threads": 1, "batch_rows": 8, "max_new_tokens": 12, "temperature": 1.0, **other}
-    return EngineSettings(backend="transformers", model=str(home), **plain)
-
-
-def scripted(**other: Any) -> EngineSettings:
-    return EngineSettings(backend="scripted", **other)
-
-
-def frame(number: int, locale: str = "zh", rows: int = 2) -> str:
-    facets = [{"f": "tag", "w": "轻", "a": "browse", "n": "one"}, {"f": "brand", "a": "purchase", "n": "few"}]
-    head = {"l": locale, "s": "recommendation", "c": f"tent{number}", "k": "use", "w": ["轻", "防水"][: number % 3]}
-    shown = {**head, "a": "材质" if number % 2 else "", "b": number % 5 > 0, "e": facets[:rows]}
-    return json.dumps({key: value for key, value in shown.items() if value or key == "e"}, ensure_ascii=False)
-
-
-def rows_of(count: int, seed: int = 3) -> list[Row]:
-    draw = random.Random(seed)
-    made = []
-    for number in range(count):
-        prompt = " ".join(draw.choice(WORDS) for _ in range(draw.randint(1, 25)))
-        key = hashlib.sha256(f"{number} {prompt}".encode()).hexdigest()
-        made.append((key, prompt, frame(number, ("zh", "en")[number % 2], number % 3), number % 2))
-    return made
-
-
-def in_batches(rows: Sequence[Row], size: int = 1000) -> Iterator[pa.RecordBatch]:
-    for first in range(0, len(rows), size):
-        columns = zip(*rows[first : first + size], strict=True)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, INPUT, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=INPUT)
-
-
-def written(settings: EngineSettings, rows: Sequence[Row], size: int = 1000) -> dict[tuple[str, int], tuple[Any, ...]]:
-    """(prompt_hash, sample) to text, finish_reason, tokens_in, tokens_out, logprob."""
-    batches = list(engine_here(settings).generate(in_batches(rows, size)))
-    assert all(batch.schema == OUTPUT for batch in batches)
-    found = [row for batch in batches for row in batch.to_pylist()]
-    assert sorted((r["prompt_hash"], r["sample"]) for r in found) == sorted((r[0], r[3]) for r in rows)
-    names = ("text", "finish_reason", "tokens_in", "tokens_out", "logprob")
-    return {(r["prompt_hash"], r["sample"]): tuple(r[name] for name in names) for r in found}
 
 
 @pytest.fixture(params=["scripted", *KINDS])
@@ -242,59 +134,6 @@ def test_greedy_writes_what_generate_writes_alone(homes: dict[str, Path]) -> Non
             assert found[key, sample][0] == loaded.tokenizer.decode(kept).strip()
 
 
-def test_draws_follow_the_softmax() -> None:
-    """Chi-square over 40,000 draws against the cut and tempered distribution; 0.1 % bound for the cells used."""
-    import torch
-
-    from reasongen.engine.sampling import Sampling, choose, row_keys
-
-    logits = torch.linspace(0, 3, 200)[torch.randperm(200, generator=torch.Generator().manual_seed(1))]
-    count = 40_000
-    keys = row_keys([f"{n}" for n in range(count)], [0] * count, 7)
-    for how in (
-        Sampling(1.0, 0, 1.0, 7),
-        Sampling(0.6, 0, 0.9, 7),
-        Sampling(1.3, 12, 1.0, 7),
-        Sampling(1.0, 30, 0.5, 7),
-    ):
-        wanted = expected(logits, how)
-        got = torch.bincount(choose(logits.repeat(count, 1), keys, 3, how), minlength=200).double()
-        assert float(got[wanted == 0].sum()) == 0
-        cells = wanted > 0
-        square = float(((got - count * wanted)[cells] ** 2 / (count * wanted[cells])).sum())
-        freedom = int(cells.sum()) - 1
-        assert square < freedom + 3.1 * (2 * freedom) ** 0.5 + 6, how
-
-
-def expected(logits: Any, how: Any) -> Any:
-    """The plain way: sort, cut, renormalise."""
-    import torch
-
-    shares = (logits.double() / how.temperature).softmax(0)
-    order = shares.argsort(descending=True)
-    kept = torch.ones_like(shares, dtype=torch.bool)
-    if how.top_k:
-        kept[order[how.top_k :]] = False
-    shares = torch.where(kept, shares, 0.0) / shares[kept].sum()
-    before = shares[order].cumsum(0) - shares[order]
-    shares[order[before >= how.top_p]] = 0.0
-    return shares / shares.sum()
-
-
-def test_logits_that_are_no_numbers_end_their_row_only() -> None:
-    import torch
-
-    from reasongen.engine.hf import Chooser
-    from reasongen.engine.sampling import Sampling, row_keys
-
-    chooser = Chooser(row_keys(["a", "b"], [0, 0], 0), (1,), 3, Sampling(1.0, 0, 0.9, 0))
-    scores = torch.zeros(2, 90)
-    scores[0, 5] = torch.nan
-    forced = chooser(torch.zeros(2, 3, dtype=torch.long), scores)
-    assert chooser.broken.tolist() == [True, False]
-    assert forced[0].argmax() == 1
-
-
 def test_the_scripted_engine_uses_only_marks_that_the_frame_allows() -> None:
     rows = rows_of(600)
     found = written(scripted(), rows)
@@ -340,76 +179,6 @@ def test_digests_name_what_changes_a_sample_and_nothing_else(homes: dict[str, Pa
     assert model_version(settings) == before
     (home / "prompt_template.yaml").write_text("id: other")
     assert model_version(settings) != before
-
-
-def test_an_adapter_changes_texts_and_goes_only_onto_its_base(homes: dict[str, Path], tmp_path: Path) -> None:
-    adapter = make_adapter(homes["llama"], tmp_path / "adapter")
-    rows = rows_of(20)
-    plain, adapted = real(homes["llama"]), real(homes["llama"], adapter=str(adapter))
-    assert written(plain, rows) != written(adapted, rows)
-    assert model_version(plain) != model_version(adapted)
-    other = make_model(tmp_path / "other", "llama", seed=5)
-    with pytest.raises(ModelError, match="another base"):
-        engine_here(real(other, adapter=str(adapter)))
-    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
-    with pytest.raises(ModelError, match="pickled adapters are refused"):
-        engine_here(adapted.model_copy(update={"seed": 2}))
-
-
-def pickled(home: Path) -> None:
-    (home / "model.safetensors").rename(home / "pytorch_model.bin")
-
-
-def with_code(home: Path) -> None:
-    config = json.loads((home / "config.json").read_text())
-    (home / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModelForCausalLM": "own.Model"}}))
-
-
-def without_tokenizer(home: Path) -> None:
-    (home / "tokenizer.json").unlink()
-
-
-def with_a_weight_missing(home: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    weights = load_file(home / "model.safetensors")
-    del weights["model.layers.1.mlp.up_proj.weight"]
-    save_file(weights, home / "model.safetensors", metadata={"format": "pt"})
-
-
-def with_more_layers(home: Path) -> None:
-    config = json.loads((home / "config.json").read_text())
-    (home / "config.json").write_text(json.dumps({**config, "vocab_size": 100}))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (pickled, "pickled weights"),
-        (with_code, "auto_map"),
-        (without_tokenizer, "wanted a tokenizer"),
-        (with_a_weight_missing, "up_proj"),
-        (with_more_layers, "wanted"),
-        (shutil.rmtree, "found none there"),
-    ],
-)
-def test_an_unsafe_or_broken_directory_is_refused(
-    spoil: Callable[[Path], None], says: str, homes: dict[str, Path], tmp_path: Path
-) -> None:
-    home = shutil.copytree(homes["llama"], tmp_path / "copy")
-    spoil(home)
-    with pytest.raises(ModelError, match=says):
-        engine_here(real(home))
-
-
-def test_a_device_that_is_not_there_is_the_machines_fault(
-    homes: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(MachineError, match="wanted cuda"):
-        engine_here(real(homes["llama"], device="cuda"))
 
 
 def test_the_door_imports_no_torch_and_no_spark() -> None:

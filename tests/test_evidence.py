@@ -1,92 +1,40 @@
-"""Evidence against a plain-Python account of who must have which, written from the documentation and not from the code."""
+"""Evidence against a plain-Python account of who must have which, written from the documentation, not the code."""
 
 from __future__ import annotations
 
 import json
-import math
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from evidence_account import (
+    BEGIN,
+    CLASSES,
+    NIGHT,
+    SETTINGS,
+    Expected,
+    World,
+    all_pairs,
+    disturbed,
+    expected,
+    expected_frame,
+    renamed,
+    world,
+)
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reasongen.config import EvidenceSettings
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.prompts import Frame, Literals
 from reasongen.schema import ACTIONS
 
-NIGHT = date(2031, 5, 4)
-BEGIN = datetime(2031, 5, 4, tzinfo=UTC)
-SETTINGS = EvidenceSettings(history_items=8, item_tags=3)
-CLASSES = {"zh": {"帐篷": "use"}, "en": {"tent": "use"}}
 ITEM_DDL = (
     "item_id string, title string, tags array<string>, attributes map<string,string>, category string, brand string, "
     "locale string"
 )
 EVENT_DDL = "user_id string, item_id string, event string, ts timestamp"
 PAIR_DDL = "user_id string, item_id string, scenario string, personal boolean"
-
-
-@dataclass(frozen=True)
-class World:
-    """Items, events and candidates of one seed; every id begins with `name`, so that several share one job."""
-
-    name: str
-    items: list[dict[str, Any]] = field(default_factory=list)
-    events: list[tuple[str, str, str, datetime]] = field(default_factory=list)
-    pairs: list[tuple[str, str, str, bool]] = field(default_factory=list)
-
-
-def world(name: str, seed: int) -> World:
-    """30 items in two languages that share brands and tags, 15 users, 200 events on few distinct minutes (for ties)."""
-    rng, made = random.Random(seed), World(name)
-    for n in range(30):
-        locale = rng.choice(["zh", "en"])
-        categories = ["户外/帐篷", "户外/灯", None] if locale == "zh" else ["Outdoor/Tent", "outdoor/lamp", ""]
-        made.items.append(
-            {
-                "item_id": f"{name}-{n:02}",
-                "title": f"Title {n}",
-                "tags": rng.sample(["Light", "warm", "light", "dry", "嫩绿"], rng.randint(0, 4)),
-                "attributes": {k: rng.choice("xyz") for k in rng.sample(["size", "colour", "form"], rng.randint(0, 3))},
-                "category": rng.choice(categories),
-                "brand": rng.choice(["Acme", "acme", "Oslo", None]),
-                "locale": locale,
-            }
-        )
-    minutes = [BEGIN - timedelta(hours=rng.randint(1, 24 * 60), seconds=1) for _ in range(25)]
-    ids = [item["item_id"] for item in made.items]
-    for _ in range(200):
-        user = f"{name}-person{rng.randint(0, 14)}"
-        made.events.append((user, rng.choice(ids), rng.choice(ACTIONS), rng.choice(minutes)))
-    for n in range(15):
-        made.pairs += [(f"{name}-person{n}", item, "recommendation", n != 0) for item in rng.sample(ids, 8)]
-    return made
-
-
-def disturbed(base: World, seed: int) -> World:
-    """The same world in another order, each event twice, and more events from the night on: nothing may change."""
-    rng = random.Random(-seed)
-    late = [(user, item, "purchase", BEGIN + timedelta(minutes=n)) for n, (user, item, _, _) in enumerate(base.events)]
-    made = World(base.name, list(base.items), base.events * 2 + late, list(base.pairs))
-    for rows in (made.items, made.events, made.pairs):
-        rng.shuffle(rows)  # type: ignore[arg-type]
-    return made
-
-
-def renamed(base: World, name: str) -> World:
-    """The same world under other ids; no id may reach a frame, so frames stay equal."""
-
-    def new(text: str) -> str:
-        return name + text[len(base.name) :]
-
-    items = [{**item, "item_id": new(item["item_id"])} for item in base.items]
-    events = [(new(user), new(item), event, ts) for user, item, event, ts in base.events]
-    return World(name, items, events, [(new(user), new(item), *rest) for user, item, *rest in base.pairs])  # type: ignore[misc]
-
 
 BASES = [world(f"a{seed}", seed) for seed in (1, 2, 3)]
 DISTURBED = [renamed(disturbed(base, 7), f"b{base.name[1:]}") for base in BASES]
@@ -133,109 +81,10 @@ def told(spark: SparkSession) -> Told:
     return Told(spark, [*BASES, *DISTURBED], SETTINGS.history_items)
 
 
-# The account: facets of an item in the order of slots, then rows of a pair, best first.
-
-
-@dataclass(frozen=True)
-class Expected:
-    facet: str
-    word: str | None
-    value: str | None
-    action: str
-    items: int
-    item_id: str
-    last: datetime
-
-
-def facets(item: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
-    tags = list(dict.fromkeys(tag.lower() for tag in item["tags"]))[: SETTINGS.item_tags]
-    named = sorted(item["attributes"].items())[: SETTINGS.item_attributes]
-    slots: list[tuple[str, str | None, str | None]] = []
-    slots += [("category", None, item["category"].lower())] if item["category"] else []
-    slots += [("brand", None, item["brand"].lower())] if item["brand"] else []
-    return slots + [("tag", tag, None) for tag in tags] + [("attribute", name, value) for name, value in named]
-
-
-def touched(one: World, user: str, keep: int) -> dict[str, tuple[int, int]]:
-    """item → (strength, minute) of its strongest and then newest act, for the `keep` items touched last."""
-    acts: dict[str, list[tuple[int, int]]] = {}
-    for actor, item, event, ts in one.events:
-        if actor == user and ts < BEGIN:
-            acts.setdefault(item, []).append((ACTIONS.index(event), int(ts.timestamp() // 60)))
-    newest = sorted(acts, key=lambda item: (-max(minute for _, minute in acts[item]), item))[:keep]
-    return {item: max(acts[item]) for item in newest}
-
-
-def expected(one: World, pair: tuple[str, str, str, bool], budget: int) -> list[Expected]:
-    user, item_id, _, personal = pair
-    by_id = {item["item_id"]: item for item in one.items}
-    item, scored = by_id[item_id], []
-    acts = touched(one, user, SETTINGS.history_items) if personal else {}
-    for place, facet in enumerate(facets(item)):
-        alike = {
-            other: act
-            for other, act in acts.items()
-            if other != item_id and by_id[other]["locale"] == item["locale"] and facet in facets(by_id[other])
-        }
-        if not alike:
-            continue
-        strength = max(act[0] for act in alike.values())
-        strongest = {other: act[1] for other, act in alike.items() if act[0] == strength}
-        newest = max(strongest, key=lambda other: (strongest[other], other))
-        row = Expected(
-            facet[0],
-            facet[1],
-            facet[2] if facet[0] == "attribute" else None,
-            ACTIONS[strength],
-            len(strongest),
-            newest,
-            datetime.fromtimestamp(strongest[newest] * 60, UTC),
-        )
-        scored.append((-score(row), place, row))
-    return [row for _, _, row in sorted(scored, key=lambda one: one[:2])][:budget]
-
-
-def score(row: Expected) -> int:
-    """In millionths, as the documentation of `ranking` has it."""
-    half_life = SETTINGS.half_life_days * 24 * 60
-    age = row.last.timestamp() / 60 * math.log(2) / half_life
-    weight = math.log(SETTINGS.facet_weights[row.facet]) + math.log(SETTINGS.act_weights[row.action])
-    return math.floor((weight + math.log(1 + math.log(row.items)) + age) * 1e6 + 0.5)
-
-
-def expected_frame(item: dict[str, Any], rows: Sequence[Expected]) -> dict[str, Any]:
-    noun = item["category"].lower().split("/")[-1] if item["category"] else {"zh": "商品", "en": "item"}[item["locale"]]
-    said = {row.word for row in rows if row.facet == "tag"}
-    words = list(dict.fromkeys(tag.lower() for tag in item["tags"]))[: SETTINGS.item_tags]
-    words = [word for word in words if word not in said][: SETTINGS.item_words]
-    size = {0: "one", 1: "one", 2: "few", 3: "few", 4: "few"}
-    shown = [
-        {"f": row.facet, **({"w": row.word} if row.word else {}), "a": row.action, "n": size.get(row.items, "many")}
-        for row in rows
-    ]
-    return {
-        "l": item["locale"],
-        "s": "recommendation",
-        "c": noun,
-        "k": "use" if noun in ("tent", "帐篷") else "thing",
-        **({"w": words} if words else {}),
-        **({"a": sorted(item["attributes"])[0]} if item["attributes"] else {}),
-        **({"b": True} if item["brand"] else {}),
-        "e": shown,
-    }
-
-
-def all_pairs(worlds: Sequence[World] = BASES) -> Iterator[tuple[World, tuple[str, str, str, bool], dict[str, Any]]]:
-    for one in worlds:
-        by_id = {item["item_id"]: item for item in one.items}
-        for pair in one.pairs:
-            yield one, pair, by_id[pair[1]]
-
-
 @pytest.mark.parametrize("budget", [0, 1, 2, 4])
 def test_each_pair_has_exactly_the_evidence_that_its_rows_support(told: Told, budget: int) -> None:
     found, most = told(budget), 0
-    for one, pair, _ in all_pairs():
+    for one, pair, _ in all_pairs(BASES):
         rows = [
             Expected(
                 row["facet"], row["word"], row["value"], row["action"], row["items"], row["item_id"],
@@ -252,7 +101,7 @@ def test_each_pair_has_exactly_the_evidence_that_its_rows_support(told: Told, bu
 @pytest.mark.parametrize("budget", [0, 2, 4])
 def test_the_frame_says_what_the_evidence_says_and_no_more(told: Told, budget: int) -> None:
     found, sizes = told(budget), set()
-    for one, pair, item in all_pairs():
+    for one, pair, item in all_pairs(BASES):
         rows, frame = expected(one, pair, budget), json.loads(found[pair[:2]]["frame"])
         assert frame == expected_frame(item, rows), pair
         sizes |= {row["n"] for row in frame["e"]}
@@ -261,7 +110,7 @@ def test_the_frame_says_what_the_evidence_says_and_no_more(told: Told, budget: i
 
 def test_the_literals_hold_what_the_frame_hides(told: Told) -> None:
     recent = set()
-    for one, pair, item in all_pairs():
+    for one, pair, item in all_pairs(BASES):
         hidden = json.loads(told(2)[pair[:2]]["literals"])
         titles = {other["item_id"]: other["title"] for other in one.items}
         rows = expected(one, pair, 2)
@@ -277,7 +126,7 @@ def test_the_literals_hold_what_the_frame_hides(told: Told) -> None:
 
 def test_order_doubled_events_and_events_from_the_night_on_change_nothing(told: Told) -> None:
     found = told(4)
-    for _, (user, item, *_), _ in all_pairs():
+    for _, (user, item, *_), _ in all_pairs(BASES):
         mine, other = found[user, item], found[f"b{user[1:]}", f"b{item[1:]}"]
         assert [mine[name] for name in ("frame", "literals", "prompt_hash", "fact_hash")] == [
             other[name] for name in ("frame", "literals", "prompt_hash", "fact_hash")
@@ -309,22 +158,29 @@ def test_another_night_without_a_new_event_gives_the_same_prompts(told: Told) ->
     assert any(row["literals"] != today[key]["literals"] for key, row in tomorrow.items())
 
 
-def test_a_new_event_changes_only_the_prompts_of_its_user(spark: SparkSession) -> None:
-    base = BASES[0]
-    quiet, busy = renamed(base, "q1"), renamed(base, "r1")
+def test_a_new_event_changes_only_the_prompts_that_it_supports(spark: SparkSession) -> None:
+    quiet = renamed(BASES[0], "q1")
     user = quiet.pairs[-1][0]
-    busy.events.append((f"r1{user[2:]}", busy.items[3]["item_id"], "purchase", BEGIN - timedelta(hours=1)))
+    frames_of = {}
+    for item in quiet.items:  # the first item whose purchase tonight says something new of some pair
+        busy = renamed(quiet, "r1")
+        busy.events.append((f"r1{user[2:]}", f"r1{item['item_id'][2:]}", "purchase", BEGIN - timedelta(hours=1)))
+        for one in (quiet, busy):
+            frames_of[one.name] = [expected_frame(item, expected(one, pair, 2)) for _, pair, item in all_pairs([one])]
+        news = [n for n in range(len(quiet.pairs)) if frames_of["q1"][n] != frames_of["r1"][n]]
+        if news:
+            break
     found = Told(spark, [quiet, busy], SETTINGS.history_items)(2)
-    changed = {
-        pair[0]
-        for pair in quiet.pairs
-        if found[pair[:2]]["prompt_hash"] != found[f"r1{pair[0][2:]}", f"r1{pair[1][2:]}"]["prompt_hash"]
-    }
-    assert changed == {user}
+    before, after = ([found[pair[:2]]["prompt_hash"] for pair in one.pairs] for one in (quiet, busy))
+    assert [n for n, one in enumerate(before) if one != after[n]] == news
+    assert {quiet.pairs[n][0] for n in news} == {user}
+    assert len(news) < sum(pair[0] == user for pair in quiet.pairs)
 
 
-ODD = ['"', "\\", "[i.title]", "{{ l }}", "</s><|im_end|>", "🏕️ 露营 🏕️", "a\u0000b\u001f\u007f", "é\u0301\u200b", "  ",
-       "line\u2028feed\nend", "x" * 5000, "长" * 500, "a/b", "<script>", "\U0001f9d1\u200d\U0001f33e", "\u0085\u009f"]  # fmt: skip
+ODD = (
+    *('"', "\\", "[i.title]", "{{ l }}", "</s><|im_end|>", "🏕️ 露营 🏕️", "a\u0000b\u001f\u007f", "é\u0301\u200b", "  "),
+    *("line\u2028feed\nend", "x" * 5000, "长" * 500, "a/b", "<script>", "\U0001f9d1\u200d\U0001f33e", "\u0085\u009f"),
+)
 
 
 def odd_world() -> World:

@@ -16,7 +16,7 @@ from reasongen.tables import (
     clean_items,
     clean_users,
     count_codes,
-    count_duplicates,
+    count_event_codes,
     read_sources,
 )
 
@@ -39,7 +39,7 @@ def test_the_night_counts_what_was_planted(spark: SparkSession, tmp_path: Path) 
     pairs = clean_candidates(sources["candidates"].frame, items, users, scenario=settings.scenario)
     frames = {"items": items, "users": users, "events": events, "candidates": pairs}
     counted = {f"{table}.{code}": rows for table, frame in frames.items() for code, rows in count_codes(frame).items()}
-    counted["events.duplicate"] = count_duplicates(events)
+    counted["events.duplicate"] = count_event_codes(events)["duplicate"]
     assert counted == world.facts["codes"]
 
     wanted = world.facts["pairs"]

@@ -25,7 +25,7 @@ from reasongen.tables import (
     clean_users,
     count_by_independent_reader,
     count_codes,
-    count_duplicates,
+    count_event_codes,
     create_if_missing,
     merge_changes,
     night_start,
@@ -402,8 +402,9 @@ def test_each_fault_of_an_event_has_its_code_and_only_earlier_days_are_evidence(
     events = spark.createDataFrame([row for row, _ in EVENTS], EVENT_DDL + ", malformed boolean").coalesce(1)
     cleaned = clean_events(events, some_items(spark), begin=BEGIN)
     assert [row["reject"] for row in cleaned.collect()] == [code for _, code in EVENTS]
-    assert count_codes(cleaned)["unknown_event"] == 2
-    assert count_duplicates(cleaned) == 1
+    counts = count_event_codes(cleaned)
+    assert (counts["unknown_event"], counts["duplicate"]) == (2, 1)
+    assert {code: rows for code, rows in counts.items() if code != "duplicate"} == count_codes(cleaned)
     used = valid_events(events, some_items(spark), begin=BEGIN)
     assert sorted(row["item_id"] for row in used.collect()) == ["i1", "i1", "i2"]
     assert used.columns == ["user_id", "item_id", "event", "ts"]

@@ -63,7 +63,7 @@ def _frame(settings: EvidenceSettings, *, literal: bool) -> Column:
         F.transform("rows", _shown).alias("e"),
     ]
     if literal:
-        parts.append(_visible_literals().alias("v"))
+        parts.append(_literals(visible=True).alias("v"))
     return F.to_json(F.struct(*parts))
 
 
@@ -72,35 +72,17 @@ def _shown(row: Column) -> Column:
     return F.struct(row["facet"].alias("f"), row["word"].alias("w"), row["action"].alias("a"), size.alias("n"))
 
 
-def _literals() -> Column:
-    return F.struct(
-        "title",
-        "brand",
-        F.get(F.col("values"), 0).alias("attr"),
-        F.transform(
-            "rows",
-            lambda row: F.struct(
-                row["items"].alias("count"),
-                row["title"].alias("title"),
-                row["value"].alias("value"),
-                row["noun"].alias("noun"),
-                row["recent"].alias("recent"),
-            ),
-        ).alias("e"),
-    )
+def _literals(*, visible: bool = False) -> Column:
+    """What fills the marks. A template that shows literals gets them without the calendar's part, and without nouns,
+    which only measure words need: both stay out of every prompt."""
+    hidden = () if visible else ("noun", "recent")
 
+    def row_literals(row: Column) -> Column:
+        shown = [row["items"].alias("count"), row["title"].alias("title"), row["value"].alias("value")]
+        return F.struct(*shown, *[row[name].alias(name) for name in hidden])
 
-def _visible_literals() -> Column:
-    """The literals without the calendar's part, which stays out of every prompt."""
-    return F.struct(
-        "title",
-        "brand",
-        F.get(F.col("values"), 0).alias("attr"),
-        F.transform(
-            "rows",
-            lambda row: F.struct(row["items"].alias("count"), row["title"].alias("title"), row["value"].alias("value")),
-        ).alias("e"),
-    )
+    attribute = F.get(F.col("values"), 0).alias("attr")
+    return F.struct("title", "brand", attribute, F.transform("rows", row_literals).alias("e"))
 
 
 def _evidence(row: Column) -> Column:

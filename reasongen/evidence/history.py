@@ -21,9 +21,7 @@ def history(events: DataFrame, *, before: datetime, keep: int) -> DataFrame:
     A user with a million events is one row per item already before the shuffle, and at most `keep` rows after it.
     """
     strength = F.array_position(F.array(*map(F.lit, ACTIONS)), F.col("event")) - 1
-    minute = F.greatest(
-        F.floor(F.unix_timestamp("ts") / 60), F.lit(0)
-    )  # a sign would reach the strength
+    minute = F.greatest(F.floor(F.unix_timestamp("ts") / 60), F.lit(0))  # a sign would reach the strength
     acts = events.where(F.col("ts") < F.lit(before)).select(
         "user_id",
         "item_id",

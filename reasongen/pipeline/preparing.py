@@ -19,7 +19,7 @@ from reasongen.tables import (
     clean_items,
     clean_users,
     count_codes,
-    count_duplicates,
+    count_event_codes,
     night_start,
     valid_events,
 )
@@ -106,8 +106,7 @@ def _codes(
     sources: Mapping[str, SourceFrame], items: DataFrame, users: DataFrame | None, begin: object
 ) -> dict[str, int]:
     events = clean_events(sources["events"].frame, items, begin=begin)  # type: ignore[arg-type]
-    counted = {"items": count_codes(items), "events": count_codes(events)}
-    counted["events"]["duplicate"] = count_duplicates(events)
+    counted = {"items": count_codes(items), "events": count_event_codes(events)}
     if users is not None:
         counted["users"] = count_codes(users)
     return {f"{table}.{code}": rows for table, codes in counted.items() for code, rows in codes.items() if rows}

@@ -70,19 +70,20 @@ def check_staged(staged: DataFrame, settings: GateSettings, *, expected: int, ke
 def _aggregates() -> list[Any]:
     key = F.struct("user_id", "item_id", "scenario")
     has_reason = F.length(F.coalesce("reason", F.lit(""))) > 0
+    passed, personal = (F.coalesce(name, F.lit(False)) for name in ("passed", "personal"))  # unknown is no
     return [
         F.count("*").alias("rows"),
         (F.count("*") - F.count_distinct(key)).alias("doubled_keys"),
         F.count_if(F.col("user_id").isNull() | F.col("item_id").isNull() | F.col("scenario").isNull()).alias(
             "null_keys"
         ),
-        F.count_if(F.col("passed") & ~has_reason).alias("passed_without_reason"),
-        F.count_if(~F.col("passed") & has_reason).alias("reason_without_pass"),
+        F.count_if(passed & ~has_reason).alias("passed_without_reason"),
+        F.count_if(~passed & has_reason).alias("reason_without_pass"),
         F.count_if(F.col("reason").rlike(r"\[[ie][1-4]?\.")).alias("unfilled_marks"),
-        F.count_if(~F.col("personal") & (F.size("evidence") > 0)).alias("personal_without_consent"),
+        F.count_if(~personal & (F.size("evidence") > 0)).alias("personal_without_consent"),
         F.max(F.length("reason")).alias("longest"),
         F.count_if(F.col("source") == "fallback").alias("fallbacks"),
-        F.count_if(~F.col("passed")).alias("quarantined"),
+        F.count_if(~passed).alias("quarantined"),
     ]
 
 

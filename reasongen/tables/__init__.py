@@ -25,7 +25,7 @@ from reasongen.tables.rows import (
     clean_items,
     clean_users,
     count_codes,
-    count_duplicates,
+    count_event_codes,
     valid_events,
 )
 from reasongen.tables.session import open_spark
@@ -43,7 +43,7 @@ __all__ = [
     "clean_users",
     "count_by_independent_reader",
     "count_codes",
-    "count_duplicates",
+    "count_event_codes",
     "create_if_missing",
     "merge_changes",
     "night_start",

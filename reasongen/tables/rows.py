@@ -177,16 +177,24 @@ def count_codes(frame: DataFrame) -> dict[str, int]:
     return {code: rows for code, rows in frame.agg(*sums).collect()[0].asDict().items() if rows}
 
 
-def count_duplicates(events: DataFrame) -> int:
-    """Events without a code that repeat an equal one (user, item, event, ts); its own shuffle.
+def count_event_codes(events: DataFrame) -> dict[str, int]:
+    """Events by code, and as `duplicate` those without one that repeat an equal one (user, item, event, ts).
 
-    Compared as 64-bit hashes: among ten million rows one pair of different events is taken for equal once in 400,000
-    runs, and only this count would tell.
+    In one pass over the events and one shuffle. Compared as 64-bit hashes: among ten million rows one pair of
+    different events is taken for equal once in 400,000 runs, and only this count would tell.
     """
-    rows = events.where(F.col("reject").isNull()).select(F.xxhash64("user_id", "item_id", "event", "ts").alias("row"))
+    row = F.xxhash64("user_id", "item_id", "event", "ts")
+    # Rejected rows need no telling apart: a few keys each, so that no task gets all of them.
+    keyed = events.select(
+        "reject", F.when(F.col("reject").isNull(), row).otherwise(F.pmod(row, F.lit(64))).alias("row")
+    )
     # Nearly all rows differ, so an aggregate before the shuffle would only cost: the keys are shuffled first.
-    by_row = rows.repartition("row").groupBy("row").agg((F.count(F.lit(1)) - 1).alias("again"))
-    return int(by_row.agg(F.sum("again")).collect()[0][0] or 0)
+    by_row = keyed.repartition("reject", "row").groupBy("reject", "row").agg(F.count(F.lit(1)).alias("rows"))
+    by_code = by_row.groupBy("reject").agg(F.sum("rows").alias("rows"), F.sum(F.col("rows") - 1).alias("again"))
+    counts: dict[str, int] = {}
+    for found in by_code.orderBy("reject").collect():
+        counts[found["reject"] or "duplicate"] = found["rows"] if found["reject"] else found["again"]
+    return {code: rows for code, rows in counts.items() if rows}
 
 
 def _known_items(items: DataFrame) -> DataFrame:

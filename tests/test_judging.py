@@ -1,0 +1,191 @@
+"""The choice among a pair's samples, and its way through Arrow: no Spark."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from reasongen.pipeline.judging import PASSED_THROUGH, Judge, Sample, judge_batch, judging
+from reasongen.prompts import Frame, Literals, Renderer, load_locales
+from reasongen.schema import STAGED
+
+ROOT = Path(__file__).resolve().parent.parent
+NIGHT = date(2031, 5, 4)
+
+ROW = {"f": "category", "a": "purchase", "n": "few"}
+FRAME = {"l": "en", "s": "recommendation", "c": "tent", "k": "use", "w": ["light"], "e": [ROW]}
+HIDDEN = {"title": "Ridge Two", "e": [{"count": 3, "title": "Fell One", "noun": "tent", "recent": True}]}
+GOOD = [f"You bought [e1.items] {word}, so [i.title] may suit you." for word in ("before", "already", "elsewhere")]
+WHEN = "You bought [e1.items] [e1.when], so [i.title] may suit you."
+UNKNOWN, CUT, NUMBER = (
+    "You liked [e2.title] and [i.title].",
+    "You bought [e1.items] and",
+    "Only 9 of [i.title] are left.",
+)
+
+
+@pytest.fixture(scope="module")
+def judge_() -> Judge:
+    return Judge(Renderer(load_locales(ROOT / "conf" / "locales")), NIGHT, 30, 14, "model", "decode")
+
+
+def frame(**changed: Any) -> Frame:
+    return Frame.from_json(json.dumps(FRAME | changed))
+
+
+LITERALS = Literals.from_dict(HIDDEN)
+
+
+def samples(*texts: str, finish: str = "stop") -> list[Sample]:
+    return [Sample(number, text, finish) for number, text in enumerate(texts)]
+
+
+def test_a_passing_sample_is_rendered_and_its_spans_are_claims(judge_: Judge) -> None:
+    choice = judge_.choose(0, frame(), LITERALS, samples(GOOD[0]))
+    assert choice.rendered is not None
+    assert choice.rendered.text == "You bought three tents before, so Ridge Two may suit you."
+    assert (choice.skeleton, choice.sample, choice.refused) == (GOOD[0], 0, [])
+    said = [choice.rendered.text[claim.start : claim.end] for claim in choice.rendered.claims]
+    assert [(claim.evidence, text) for claim, text in zip(choice.rendered.claims, said, strict=True)] == [
+        ("e1", "three tents"),
+        ("i", "Ridge Two"),
+    ]
+
+
+def test_pairs_take_different_samples_of_one_prompt(judge_: Judge) -> None:
+    assert [judge_.choose(pair, frame(), LITERALS, samples(*GOOD)).sample for pair in range(6)] == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_choice_does_not_see_in_which_order_samples_arrive(judge_: Judge) -> None:
+    given = samples(GOOD[0], UNKNOWN, GOOD[1], CUT)
+    for pair in range(5):
+        assert judge_.choose(pair, frame(), LITERALS, given) == judge_.choose(pair, frame(), LITERALS, given[::-1])
+
+
+def test_a_refused_sample_gives_way_to_the_next_and_is_kept_with_its_rule(judge_: Judge) -> None:
+    choice = judge_.choose(0, frame(), LITERALS, samples(UNKNOWN, NUMBER, GOOD[0]))
+    assert choice.sample == 2
+    assert [(sample, verdict.failures[0].rule) for sample, _, verdict in choice.refused] == [
+        (0, "unknown_reference"),
+        (1, "stray_number"),
+    ]
+
+
+@pytest.mark.parametrize("given", [[], samples(UNKNOWN, CUT, NUMBER), samples(GOOD[0], finish="length")])
+def test_where_no_sample_passes_the_catalogue_speaks(judge_: Judge, given: list[Sample]) -> None:
+    texts = set()
+    for pair in range(8):
+        choice = judge_.choose(pair, frame(), LITERALS, given)
+        assert choice.rendered is not None
+        assert choice.sample is None
+        assert len(choice.refused) == len(given)
+        assert {claim.evidence for claim in choice.rendered.claims} == {"i"}
+        texts.add(choice.skeleton)
+    assert len(texts) > 3
+
+
+def test_a_pair_of_which_nothing_can_be_said_ends_without_a_reason(judge_: Judge) -> None:
+    choice = judge_.choose(0, frame(), Literals.from_dict({**HIDDEN, "title": ""}), samples(GOOD[0]))
+    assert choice.rendered is None
+    assert [sample for sample, _, _ in choice.refused] == [0, None]
+
+
+def test_what_a_title_says_is_judged_too(judge_: Judge) -> None:
+    stuffed = Literals.from_dict({**HIDDEN, "title": "https://shop.example"})
+    assert judge_.choose(0, frame(), stuffed, samples(GOOD[0])).rendered is None
+
+
+def evidence(*days: int) -> list[dict[str, Any]]:
+    return [{"last_ts": datetime(2031, 4, day, 12, tzinfo=UTC)} for day in days]
+
+
+ACTS = pa.list_(pa.struct([("last_ts", pa.timestamp("us", "UTC"))]))
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "until"),
+    [
+        (GOOD[0], 25, date(2031, 6, 3)),  # nothing in it ages: valid_days
+        (WHEN, 25, date(2031, 5, 9)),  # lately ends 14 days after the act
+        (WHEN, 1, date(2031, 6, 3)),  # too old for lately: "earlier" stays true
+    ],
+)
+def test_lately_is_shown_no_longer_than_it_is_true(judge_: Judge, text: str, day: int, until: date) -> None:
+    choice = judge_.choose(0, frame(), LITERALS, samples(text))
+    assert choice.rendered is not None
+    assert judge_.valid_until(choice.rendered, pa.array([[], evidence(day)], ACTS), 1) == until
+
+
+def test_a_judge_that_travelled_judges_the_same(judge_: Judge) -> None:
+    assert judge_.choose(1, frame(), LITERALS, samples(*GOOD)).rendered is not None
+    far = pickle.loads(pickle.dumps(judge_))
+    assert far.choose(1, frame(), LITERALS, samples(*GOOD)) == judge_.choose(1, frame(), LITERALS, samples(*GOOD))
+
+
+SAMPLES = pa.list_(pa.struct([("sample", pa.int32()), ("text", pa.string()), ("finish_reason", pa.string())]))
+
+
+def batch(*given: list[Sample] | None, title: str = "Ridge Two") -> pa.RecordBatch:
+    """One row per list of samples."""
+    rows = len(given)
+    columns = {
+        "user_id": pa.array([f"u{n}" for n in range(rows)], pa.string()),
+        "item_id": pa.array(["tent"] * rows, pa.string()),
+        "scenario": pa.array(["recommendation"] * rows, pa.string()),
+        "evidence": pa.array([evidence(25)] * rows, ACTS),
+        "prompt_hash": pa.array(["p"] * rows, pa.string()),
+        "fact_hash": pa.array([1] * rows, pa.int64()),
+        "personal": pa.array([True] * rows, pa.bool_()),
+        "frame": pa.array([json.dumps(FRAME)] * rows, pa.string()),
+        "literals": pa.array([json.dumps(HIDDEN | {"title": title})] * rows, pa.string()),
+        "samples": pa.array([one and [sample._asdict() for sample in one] for one in given], SAMPLES),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def test_a_batch_comes_out_row_for_row_as_the_staged_table_has_it(judge_: Judge) -> None:
+    given = batch(samples(*GOOD), None, [], samples(UNKNOWN, CUT), samples(WHEN))
+    out = judge_batch(given, judge_)
+    assert out.schema.names == STAGED.names
+    assert all(out.column(name).equals(given.column(name)) for name in PASSED_THROUGH)
+    assert out.column("source").to_pylist() == ["model", "fallback", "fallback", "fallback", "model"]
+    assert out.column("passed").to_pylist() == [True] * 5
+    assert [len(rows) for rows in out.column("refused").to_pylist()] == [0, 0, 0, 2, 0]
+    assert out.column("valid_until").to_pylist()[4] == date(2031, 5, 9)
+    for reason, claims in zip(out.column("reason").to_pylist(), out.column("claims").to_pylist(), strict=True):
+        assert claims
+        for claim in claims:
+            assert reason[claim["start"] : claim["end"]] in (
+                "three tents",
+                "Ridge Two",
+                "lately",
+                "light",
+                "tents",
+            ) or (claim["evidence"] == "i")
+
+
+def test_a_row_without_a_reason_keeps_its_place(judge_: Judge) -> None:
+    out = judge_batch(batch(samples(GOOD[0]), None, title=""), judge_)
+    for name in ("reason", "source", "valid_until", "sample"):
+        assert out.column(name).to_pylist() == [None, None]
+    assert out.column("passed").to_pylist() == [False, False]
+    assert out.column("claims").to_pylist() == [[], []]
+    assert [[one["sample"] for one in rows] for rows in out.column("refused").to_pylist()] == [[0, None], [None]]
+
+
+def test_batches_have_one_type_however_few_rows_they_hold(judge_: Judge) -> None:
+    whole, none, bare = judging(judge_)(iter([batch(samples(*GOOD)), batch(), batch(None)]))
+    assert (whole.num_rows, none.num_rows, bare.num_rows) == (1, 0, 1)
+    assert whole.schema == none.schema == bare.schema
+
+
+def test_how_rows_are_batched_changes_nothing(judge_: Judge) -> None:
+    given = batch(samples(*GOOD), samples(CUT), None, samples(UNKNOWN, GOOD[1]))
+    alone = [judge_batch(given.slice(n, 1), judge_) for n in range(given.num_rows)]
+    assert judge_batch(given, judge_).to_pylist() == [row for one in alone for row in one.to_pylist()]
