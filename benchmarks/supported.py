@@ -28,7 +28,10 @@ class Supported:
         )
         asked = asked.where(F.col("reject").isNull() & F.col("skip").isNull())
         begin = night_start(self.night, config.inputs.timezone)
-        events = valid_events(sources["events"].frame, items, begin=begin)
+        # What is dated on the first night or after would be new the next day, and nothing may be new.
+        first = night_start(tools_of(config).night, config.inputs.timezone)
+        old = sources["events"].frame.where(F.col("ts") < F.lit(first))
+        events = valid_events(old, items, begin=begin)
         acts = history(events, before=begin, keep=config.evidence.history_items)
         pairs = asked.select("user_id", "item_id", "scenario", "personal")
         made = support(pairs, acts, self.known, settings=config.evidence)

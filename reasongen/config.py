@@ -102,9 +102,9 @@ class EngineSettings(Settings):
     model: str = "models/default"
     adapter: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
-    temperature: float = Field(0.8, ge=0)
+    temperature: float = Field(0.6, ge=0)
     top_k: int = Field(0, ge=0)
-    top_p: float = Field(0.95, gt=0, le=1)
+    top_p: float = Field(0.9, gt=0, le=1)
     seed: int = 0
     max_new_tokens: int = Field(64, ge=1)
     max_prompt_tokens: int = Field(512, ge=8)
