@@ -49,7 +49,7 @@ test-slow: setup ## real spark-submit, kills, clusters, real data where it is th
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-bench: setup ## the figures of README
+bench: world ## the figures of README
 	$(PY) benchmarks/night.py
 
 lock: setup ## compiles requirements/*.in again
