@@ -12,6 +12,8 @@ from reasongen.evidence.slots import NO_FACET_HERE, Slot, slots
 
 TITLE_CHARS = {"zh": 20, "en": 40}
 WORD_CHARS = 24
+# What a cut leaves over: points at either end, and in English the word that was leading on to what is gone.
+_LOOSE_ENDS = r"^[\s,:;，：；、–-]+|(?:\s+(?:and|or|with|to|of|for|the|a|an|in|on)\b)?[\s,:;，：；、–-]*$"
 ANYTHING = {"zh": "商品", "en": "item"}
 
 
@@ -65,7 +67,8 @@ def _short_title(title: Column, brand: Column, locale: Column) -> Column:
     bare = F.when(led, F.trim(F.substring(bare, F.length(brand) + 1, F.length(bare)))).otherwise(bare)
     cut_en = F.regexp_extract(bare, rf"^.{{1,{TITLE_CHARS['en']}}}(?=\s|$)", 0)
     short = F.when(locale == "en", F.when(cut_en != "", cut_en).otherwise(F.substring(bare, 1, TITLE_CHARS["en"])))
-    short = F.trim(short.otherwise(F.substring(bare, 1, TITLE_CHARS["zh"])))
+    short = short.otherwise(F.substring(bare, 1, TITLE_CHARS["zh"]))
+    short = F.trim(F.regexp_replace(short, _LOOSE_ENDS, ""))
     return F.when(short == "", _anything(locale)).otherwise(short)
 
 
