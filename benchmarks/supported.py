@@ -23,16 +23,14 @@ class Supported:
         self.staging = f"{config.root}/night-{days}"
         sources = read_sources(spark, config.inputs)
         prepare(spark, sources, settings, tools=tools_of(settings), staging=self.staging)
-        items, asked, self.known = (
-            spark.read.parquet(f"{self.staging}/{name}") for name in ("items", "candidates", "catalogue")
-        )
+        asked, self.known = (spark.read.parquet(f"{self.staging}/{name}") for name in ("candidates", "catalogue"))
         asked = asked.where(F.col("reject").isNull() & F.col("skip").isNull())
         begin = night_start(self.night, config.inputs.timezone)
         # What is dated on the first night or after would be new the next day, and nothing may be new.
         first = night_start(tools_of(config).night, config.inputs.timezone)
         old = sources["events"].frame.where(F.col("ts") < F.lit(first))
-        events = valid_events(old, items, begin=begin)
-        acts = history(events, before=begin, keep=config.evidence.history_items)
+        events = valid_events(old, begin=begin)
+        acts = history(events, self.known, before=begin, keep=config.evidence.history_items)
         pairs = asked.select("user_id", "item_id", "scenario", "personal")
         made = support(pairs, acts, self.known, settings=config.evidence)
         self.rows = stored(made, f"{self.staging}/support")

@@ -53,7 +53,7 @@ class Told:
         self.seen: dict[Any, dict[tuple[str, str], Row]] = {}
 
     def support(self, before: datetime) -> DataFrame:
-        acts = history(self.events, before=before, keep=self.keep)
+        acts = history(self.events, self.known, before=before, keep=self.keep)
         return kept(support(self.pairs, acts, self.known, settings=SETTINGS))
 
     def __call__(self, budget: int, literal: bool = False) -> dict[tuple[str, str], Row]:
@@ -233,7 +233,12 @@ def test_odd_texts_become_plain_words_of_bounded_length(odd: Told) -> None:
 
 def test_history_keeps_the_items_touched_last_and_survives_a_clock_before_1970(spark: SparkSession) -> None:
     at = [BEGIN - timedelta(days=days) for days in range(5)]
+    names = ["a tie", "b tie", "bought long ago, looked at since", "lamp", "older"]
+    known = spark.createDataFrame(list(enumerate(names)), "ordinal long, item_id string")
     rows = [
+        ("u", "not in the catalogue", "purchase", at[0]),
+        ("one of each", "lamp", "click", at[3]),
+        ("one of each", "older", "click", at[2]),
         ("u", "bought long ago, looked at since", "purchase", at[4]),
         ("u", "bought long ago, looked at since", "browse", at[1]),
         ("u", "b tie", "click", at[2]),
@@ -242,8 +247,12 @@ def test_history_keeps_the_items_touched_last_and_survives_a_clock_before_1970(s
         ("u", "tonight", "cart", BEGIN),
         ("broken clock", "lamp", "click", datetime(1901, 1, 1, tzinfo=UTC)),
     ]
-    kept_rows = history(spark.createDataFrame(rows, EVENT_DDL), before=BEGIN, keep=2).collect()
-    assert {(row["user_id"], row["item_id"], ACTIONS[row["strength"]], row["minute"]) for row in kept_rows} == {
+    kept_rows = history(spark.createDataFrame(rows, EVENT_DDL), known, before=BEGIN, keep=2).collect()
+    told = [(row["user_id"], names[row["other"]], ACTIONS[row["strength"]], row["minute"]) for row in kept_rows]
+    assert len(told) == len(set(told))
+    assert set(told) == {
+        ("one of each", "lamp", "click", int(at[3].timestamp() // 60)),
+        ("one of each", "older", "click", int(at[2].timestamp() // 60)),
         ("u", "bought long ago, looked at since", "purchase", int(at[4].timestamp() // 60)),
         ("u", "a tie", "click", int(at[2].timestamp() // 60)),
         ("broken clock", "lamp", "click", 0),

@@ -119,7 +119,7 @@ ACTS = pa.list_(pa.struct([("last_ts", pa.timestamp("us", "UTC"))]))
 def test_lately_is_shown_no_longer_than_it_is_true(judge_: Judge, text: str, day: int, until: date) -> None:
     choice = judge_.choose(0, frame(), LITERALS, samples(text))
     assert choice.rendered is not None
-    assert judge_.valid_until(choice.rendered, pa.array([[], evidence(day)], ACTS), 1) == until
+    assert judge_.valid_until(choice.rendered, [date(2031, 4, day)]) == until
 
 
 def test_a_judge_that_travelled_judges_the_same(judge_: Judge) -> None:
@@ -132,13 +132,13 @@ SAMPLES = pa.list_(pa.struct([("sample", pa.int32()), ("text", pa.string()), ("f
 
 
 def batch(*given: list[Sample] | None, title: str = "Ridge Two") -> pa.RecordBatch:
-    """One row per list of samples."""
+    """One row per list of samples; the last row's act is the newest, and the only one of its row."""
     rows = len(given)
     columns = {
         "user_id": pa.array([f"u{n}" for n in range(rows)], pa.string()),
         "item_id": pa.array(["tent"] * rows, pa.string()),
         "scenario": pa.array(["recommendation"] * rows, pa.string()),
-        "evidence": pa.array([evidence(25)] * rows, ACTS),
+        "evidence": pa.array([evidence(1, 2)] * (rows - 1) + [evidence(25)] * min(rows, 1), ACTS),
         "prompt_hash": pa.array(["p"] * rows, pa.string()),
         "fact_hash": pa.array([1] * rows, pa.int64()),
         "personal": pa.array([True] * rows, pa.bool_()),

@@ -405,7 +405,7 @@ def test_each_fault_of_an_event_has_its_code_and_only_earlier_days_are_evidence(
     counts = count_event_codes(cleaned)
     assert (counts["unknown_event"], counts["duplicate"]) == (2, 1)
     assert {code: rows for code, rows in counts.items() if code != "duplicate"} == count_codes(cleaned)
-    used = valid_events(events, some_items(spark), begin=BEGIN)
+    used = valid_events(events, begin=BEGIN)
     assert sorted(row["item_id"] for row in used.collect()) == ["i1", "i1", "i2"]
     assert used.columns == ["user_id", "item_id", "event", "ts"]
 

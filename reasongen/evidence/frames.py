@@ -6,13 +6,14 @@ are shown as a class (one, few, many), since the class changes the words and the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from reasongen.config import EvidenceSettings
-from reasongen.evidence.ranking import ranked
+from reasongen.evidence.ranking import places, ranked
 
 FEW_FROM, MANY_FROM = 2, 5
 
@@ -39,8 +40,8 @@ def frames(
         "scenario",
         "personal",
         _frame(settings, literal=literal).alias("frame"),
-        F.to_json(_literals()).alias("literals"),
-        F.transform("rows", _evidence).alias("evidence"),
+        F.to_json(_literals(settings)).alias("literals"),
+        _each(settings, _evidence).alias("evidence"),
     )
     return texts.select(
         "*",
@@ -50,7 +51,7 @@ def frames(
 
 
 def _frame(settings: EvidenceSettings, *, literal: bool) -> Column:
-    used = F.transform("rows", lambda row: F.when(row["facet"] == "tag", row["word"]))
+    used = _each(settings, lambda row: F.when(row["facet"] == "tag", row["word"]))
     words = F.slice(F.array_except("words", used), 1, settings.item_words) if settings.item_words else F.array()
     parts = [
         F.col("locale").alias("l"),
@@ -60,11 +61,16 @@ def _frame(settings: EvidenceSettings, *, literal: bool) -> Column:
         F.when(F.size(words) > 0, words).alias("w"),
         F.get(F.col("names"), 0).alias("a"),
         F.when(F.col("brand").isNotNull(), F.lit(True)).alias("b"),
-        F.transform("rows", _shown).alias("e"),
+        _each(settings, _shown).alias("e"),
     ]
     if literal:
-        parts.append(_literals(visible=True).alias("v"))
+        parts.append(_literals(settings, visible=True).alias("v"))
     return F.to_json(F.struct(*parts))
+
+
+def _each(settings: EvidenceSettings, told: Callable[[Column], Column]) -> Column:
+    """What is told of each filled row, in order. Spark interprets lambdas over structs; this it compiles."""
+    return F.slice(F.array(*[told(F.col(f"row_{place}")) for place in places(settings)]), 1, F.col("filled"))
 
 
 def _shown(row: Column) -> Column:
@@ -72,7 +78,7 @@ def _shown(row: Column) -> Column:
     return F.struct(row["facet"].alias("f"), row["word"].alias("w"), row["action"].alias("a"), size.alias("n"))
 
 
-def _literals(*, visible: bool = False) -> Column:
+def _literals(settings: EvidenceSettings, *, visible: bool = False) -> Column:
     """What fills the marks. A template that shows literals gets them without the calendar's part, and without nouns,
     which only measure words need: both stay out of every prompt."""
     hidden = () if visible else ("noun", "recent")
@@ -82,7 +88,7 @@ def _literals(*, visible: bool = False) -> Column:
         return F.struct(*shown, *[row[name].alias(name) for name in hidden])
 
     attribute = F.get(F.col("values"), 0).alias("attr")
-    return F.struct("title", "brand", attribute, F.transform("rows", row_literals).alias("e"))
+    return F.struct("title", "brand", attribute, _each(settings, row_literals).alias("e"))
 
 
 def _evidence(row: Column) -> Column:

@@ -10,30 +10,39 @@ from pyspark.sql import functions as F
 from reasongen.schema import ACTIONS
 
 
-def history(events: DataFrame, *, before: datetime, keep: int) -> DataFrame:
-    """The `keep` items that each user touched last before `before`; key (user_id, item_id).
+def history(events: DataFrame, catalogue: DataFrame, *, before: datetime, keep: int) -> DataFrame:
+    """The `keep` items that each user touched last before `before`; key (user_id, other).
 
-    In: user_id, item_id, event, ts (valid rows; duplicates do no harm, since only maxima are taken). An act before
-    1970 counts as one of 1970.
-    Out: user_id, item_id, strength (index into ACTIONS of the strongest act, int), minute (of the last act of that
-    strength, since 1970, long).
-
-    A user with a million events is one row per item already before the shuffle, and at most `keep` rows after it.
+    In: events: user_id, item_id, event, ts (duplicates do no harm, since only maxima are taken); catalogue: item_id,
+    ordinal, small enough to broadcast. An act on an item that is not in it is left out; one before 1970 counts as
+    one of 1970.
+    Out: user_id, other (the item's ordinal), strength (index into ACTIONS of the strongest act, int), minute (of the
+    last act of that strength, since 1970, long). Partitioned by user_id, so whoever joins by user moves nothing.
     """
     strength = F.array_position(F.array(*map(F.lit, ACTIONS)), F.col("event")) - 1
     minute = F.greatest(F.floor(F.unix_timestamp("ts") / 60), F.lit(0))  # a sign would reach the strength
-    acts = events.where(F.col("ts") < F.lit(before)).select(
+    items = catalogue.select("item_id", F.col("ordinal").alias("other"))
+    past = events.where(F.col("ts") < F.lit(before))
+    acts = past.select(
         "user_id",
         "item_id",
         minute.alias("touch"),
         F.shiftleft(strength.cast("long"), 32).bitwiseOR(minute).alias("act"),
     )
-    touched = acts.groupBy("user_id", "item_id").agg(F.max("act").alias("act"), F.max("touch").alias("touch"))
-    newest_first = Window.partitionBy("user_id").orderBy(F.desc("touch"), "item_id")
-    kept = touched.withColumn("place", F.row_number().over(newest_first)).where(F.col("place") <= keep)
-    return kept.select(
+    acts = acts.join(F.broadcast(items), "item_id", how="inner").drop("item_id")
+    # Only who has many events can have many items: to look for them first costs far less than to sort everybody's.
+    many = F.broadcast(past.groupBy("user_id").count().where(F.col("count") > keep).select("user_id"))
+    newest_first = Window.partitionBy("user_id").orderBy(F.desc("touch"), "other")
+    placed = _touched(acts.join(many, "user_id", how="left_semi")).withColumn("at", F.row_number().over(newest_first))
+    few = acts.join(many, "user_id", how="left_anti").unionByName(placed.where(F.col("at") <= keep).drop("at"))
+    return _touched(few.repartition("user_id")).select(
         "user_id",
-        "item_id",
+        "other",
         F.shiftright("act", 32).cast("int").alias("strength"),
         F.col("act").bitwiseAND(F.lit(0xFFFFFFFF)).alias("minute"),
     )
+
+
+def _touched(acts: DataFrame) -> DataFrame:
+    """One row per user and item."""
+    return acts.groupBy("user_id", "other").agg(F.max("act").alias("act"), F.max("touch").alias("touch"))

@@ -23,48 +23,59 @@ from reasongen.schema import ACTIONS
 _SCALE = 1_000_000
 _SLOT_BITS = 5
 _LAST_SLOT = (1 << _SLOT_BITS) - 1
-_PAIR = ("user_id", "item_id", "scenario", "personal", "ordinal")
+_PAIR = ("user_id", "scenario", "personal", "ordinal")
 
 
 def ranked(support: DataFrame, catalogue: DataFrame, *, settings: EvidenceSettings, night: date) -> DataFrame:
     """The best `budget` rows of each pair, beside what the catalogue says; key (user_id, item_id, scenario).
 
     In: `support`, `catalogue`. Out: the pair, personal, locale, title, brand, noun, noun_class, words, names, values,
-    rows: array of struct(id, facet, word, value, action, items, item_id, title, noun, last_ts, recent), best first.
+    row_1 … (see `places`), best first: struct(id, facet, word, value, action, items, item_id, title, noun, last_ts,
+    recent), and `filled`: how many of them there are (the others hold nothing).
     """
     chosen = _chosen(support, settings)
-    for place in range(1, settings.budget + 1):
+    for place in places(settings):
         other = catalogue.select(
             F.col("ordinal").alias(f"other_{place}"), F.struct("item_id", "title", "noun").alias(f"example_{place}")
         )
         keyed = chosen.withColumn(f"other_{place}", ordinal_of(F.col(f"act_{place}")))
         chosen = keyed.join(other, f"other_{place}", how="left").drop(f"other_{place}")
-    spoken = catalogue.select("ordinal", "locale", "title", "brand", "noun", "noun_class", "words", "names", "values")
-    rows = [_row(place, settings, night) for place in range(1, settings.budget + 1)]
-    kept = F.filter(F.array(*rows), lambda row: row["facet"].isNotNull()) if rows else F.array()
+    spoken = catalogue.select(
+        "ordinal", "item_id", "locale", "title", "brand", "noun", "noun_class", "words", "names", "values"
+    )
+    rows = [_row(place, settings, night).alias(f"row_{place}") for place in places(settings)]
     whole = chosen.join(spoken, "ordinal", how="inner")
     said = [name for name in spoken.columns if name != "ordinal"]
-    return whole.select("user_id", "item_id", "scenario", "personal", *said, kept.alias("rows"))
+    filled = sum((F.col(f"slot_{place}").isNotNull().cast("int") for place in places(settings)), F.lit(0))
+    least = F.least(filled, F.lit(settings.budget)).alias("filled")
+    return whole.select("user_id", "scenario", "personal", *said, *rows, least)
+
+
+def places(settings: EvidenceSettings) -> range:
+    """The places of rows, from 1; one even where the budget is 0, which then stays empty."""
+    return range(1, max(settings.budget, 1) + 1)
 
 
 def _chosen(support: DataFrame, settings: EvidenceSettings) -> DataFrame:
-    """Per place: `slot_` (index among the slots, null without), `act_` (packed), `packed_` (packed counts)."""
+    """Per place: `slot_` (index among the slots, null without), `act_` (packed), `packed_` (packed counts).
+
+    No two scores are equal, so the next best is the greatest below the best: longs alone, where a sort would box them.
+    """
     wanted = slots(settings)
-    places = range(1, settings.budget + 1)
-    scores = F.array(*[_score(i, slot, settings) for i, slot in enumerate(wanted)])
-    acts, counts = (F.array(*[F.col(f"{name}_{slot.name}") for slot in wanted]) for name in ("act", "count"))
-    sorted_scores = F.sort_array(scores, asc=False).alias("scores")  # nulls last
-    gathered = support.select(*_PAIR, sorted_scores, acts.alias("acts"), counts.alias("counts"))
-    slot_at = [
-        (F.lit(_LAST_SLOT) - F.get(F.col("scores"), p - 1).bitwiseAND(F.lit(_LAST_SLOT))).cast("int").alias(f"slot_{p}")
-        for p in places
-    ]
-    placed = gathered.select(*_PAIR, "acts", "counts", *slot_at)
+    scores = [_score(i, slot, settings).alias(f"score_{i}") for i, slot in enumerate(wanted)]
+    acts, counts = ([F.col(f"{name}_{slot.name}") for slot in wanted] for name in ("act", "count"))
+    chosen = support.select(*_PAIR, *acts, *counts, *scores)
+    below = [F.col(f"score_{i}") for i in range(len(wanted))]
+    for place in places(settings):
+        chosen = chosen.withColumn(f"best_{place}", F.greatest(*below))
+        below = [F.when(F.col(f"score_{i}") < F.col(f"best_{place}"), F.col(f"score_{i}")) for i in range(len(wanted))]
+    found = {p: F.lit(_LAST_SLOT) - F.col(f"best_{p}").bitwiseAND(F.lit(_LAST_SLOT)) for p in places(settings)}
+    placed = chosen.select(*_PAIR, *acts, *counts, *[slot.cast("int").alias(f"slot_{p}") for p, slot in found.items()])
     return placed.select(
         *_PAIR,
-        *[F.col(f"slot_{p}") for p in places],
-        *[F.get(F.col("acts"), F.col(f"slot_{p}")).alias(f"act_{p}") for p in places],
-        *[F.get(F.col("counts"), F.col(f"slot_{p}")).alias(f"packed_{p}") for p in places],
+        *[F.col(f"slot_{p}") for p in places(settings)],
+        *[F.get(F.array(*acts), F.col(f"slot_{p}")).alias(f"act_{p}") for p in places(settings)],
+        *[F.get(F.array(*counts), F.col(f"slot_{p}")).alias(f"packed_{p}") for p in places(settings)],
     )
 
 

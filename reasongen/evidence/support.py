@@ -14,11 +14,11 @@ from reasongen.evidence.slots import NO_FACET_HERE, NO_FACET_THERE, Slot, one_of
 def support(
     candidates: DataFrame, history: DataFrame, catalogue: DataFrame, *, settings: EvidenceSettings
 ) -> DataFrame:
-    """One row per candidate; key (user_id, item_id, scenario).
+    """One row per candidate; key (user_id, ordinal, scenario).
 
     In: candidates (user_id, item_id, scenario, personal), `history`, `catalogue`.
-    Out: user_id, item_id, scenario, personal, ordinal, and per slot `act_<slot>` (packed strongest act; null without
-    support) and `count_<slot>` (packed number of items per act).
+    Out: user_id, scenario, personal, ordinal (of the item), and per slot `act_<slot>` (packed strongest act; null
+    without support) and `count_<slot>` (packed number of items per act).
 
     The item itself is never its own evidence, so a pair's own later outcome cannot leak in. Only rows that match enter
     the aggregate, whose buffers are longs. Candidates meet the catalogue before the shuffle, by broadcast where it
@@ -29,11 +29,9 @@ def support(
         catalogue.select("item_id", "ordinal", *[F.col(s.name).alias(f"here_{s.name}") for s in wanted]),
         "item_id",
         how="inner",
-    )
+    ).drop("item_id")
     there = history.join(
-        catalogue.select("item_id", F.col("ordinal").alias("other"), *[_there(s) for s in wanted]),
-        "item_id",
-        how="inner",
+        catalogue.select(F.col("ordinal").alias("other"), *[_there(s) for s in wanted]), "other", how="inner"
     ).select(
         F.col("user_id").alias("actor"),
         "other",
@@ -54,7 +52,7 @@ def support(
     for slot, matched in matches.items():
         sums.append(F.max(F.when(matched, F.col("act"))).alias(f"act_{slot.name}"))
         sums.append(F.sum(F.when(matched, F.col("one"))).alias(f"count_{slot.name}"))
-    return pairs.groupBy("user_id", "item_id", "scenario", "personal", "ordinal").agg(*sums)
+    return pairs.groupBy("user_id", "scenario", "ordinal").agg(F.max("personal").alias("personal"), *sums)
 
 
 def _there(slot: Slot) -> Column:

@@ -6,18 +6,23 @@ verdict stands in the rows that come out: every later reader takes the stored co
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from itertools import starmap
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
 from reasongen.validation import POLICY_VERSION, LocaleLimits, Verdict, judge, limits_of
+
+T = TypeVar("T")
 
 PASSED_THROUGH = ("user_id", "item_id", "scenario", "evidence", "prompt_hash", "fact_hash", "personal")
 FAILURE = pa.struct([("rule", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("detail", pa.string())])
@@ -85,13 +90,15 @@ class Judge:
         refused.append((None, rendered.text, verdict))
         return Choice(None, skeleton, None, refused)
 
-    def valid_until(self, rendered: Rendered, evidence: pa.Array, row: int) -> date:
-        """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`."""
+    def valid_until(self, rendered: Rendered, days: list[date]) -> date:
+        """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.
+
+        `days`: the day of the last act of each evidence row of the pair.
+        """
         last = self.night + timedelta(days=self.valid_days)
         for claim in rendered.claims:
             if claim.mark.endswith(".when]"):
-                act = evidence[row][int(claim.evidence[1:]) - 1]["last_ts"].as_py()
-                stale = act.date() + timedelta(days=self.recent_days)
+                stale = days[int(claim.evidence[1:]) - 1] + timedelta(days=self.recent_days)
                 last = min(last, stale) if stale >= self.night else last
         return last
 
@@ -100,8 +107,13 @@ def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
     """The function that runs on an executor; see `judge_batch`."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield judge_batch(batch, judge_)
+        # Nothing here makes cycles; to look for them among all the cached words took a quarter of the time.
+        gc.disable()
+        try:
+            for batch in batches:
+                yield judge_batch(batch, judge_)
+        finally:
+            gc.enable()
 
     return run
 
@@ -109,16 +121,37 @@ def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
 def judge_batch(batch: pa.RecordBatch, judge_: Judge) -> pa.RecordBatch:
     """Rows of PASSED_THROUGH plus frame, literals, samples (sample, text, finish_reason) to rows of schema.STAGED."""
     keys = zip(*(batch.column(name).to_pylist() for name in ("user_id", "item_id")), strict=True)
-    facts = zip(*(batch.column(name).to_pylist() for name in ("frame", "literals", "samples")), strict=True)
-    evidence = batch.column("evidence")
+    facts = zip(*(batch.column(name).to_pylist() for name in ("frame", "literals")), strict=True)
+    samples = zip(_lists(batch.column("samples"), Sample._fields), _days(batch.column("evidence")), strict=True)
     out = _Columns()
-    for row, ((user, item), (frame_text, literal_text, samples)) in enumerate(zip(keys, facts, strict=True)):
+    for (user, item), (frame_text, literal_text), (given, days) in zip(keys, facts, samples, strict=True):
         frame = Frame.from_json(frame_text)
-        given = [Sample(s["sample"], s["text"], s["finish_reason"]) for s in samples or ()]
-        choice = judge_.choose(crc32(f"{user}/{item}".encode()), frame, Literals.from_json(literal_text), given)
-        out.add(choice, frame.locale, judge_.valid_until(choice.rendered, evidence, row) if choice.rendered else None)
+        choice = judge_.choose(
+            crc32(f"{user}/{item}".encode()), frame, Literals.from_json(literal_text), list(starmap(Sample, given))
+        )
+        out.add(choice, frame.locale, judge_.valid_until(choice.rendered, days) if choice.rendered else None)
     passed = {name: batch.column(name) for name in PASSED_THROUGH}
     return out.batch(passed, judge_)
+
+
+def _lists(column: pa.ListArray, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """A list of structs per row as a list of tuples; null as an empty one. Column by column: Arrow's own way to
+    Python makes a dictionary per struct."""
+    inner = column.flatten()
+    return _cut(column, list(zip(*(inner.field(name).to_pylist() for name in fields), strict=True)))
+
+
+def _days(evidence: pa.ListArray) -> Iterator[list[date]]:
+    """Per row, the day of the last act of each piece of evidence."""
+    return _cut(evidence, evidence.flatten().field("last_ts").cast(pa.date32()).to_pylist())
+
+
+def _cut(column: pa.ListArray, flat: list[T]) -> Iterator[list[T]]:
+    """The flattened values, cut into the lists of the column."""
+    at = 0
+    for size in pc.fill_null(pc.list_value_length(column), 0).to_pylist():
+        yield flat[at : at + size]
+        at += size
 
 
 class _Columns:

@@ -70,7 +70,7 @@ def prepare(
         f"{staging}/catalogue",
     )
     events = sources["events"].frame
-    acts = history(valid_events(events, items, begin=begin), before=begin, keep=config.evidence.history_items)
+    acts = history(valid_events(events, begin=begin), known, before=begin, keep=config.evidence.history_items)
     asked = candidates.where(F.col("reject").isNull() & F.col("skip").isNull())
     supported = support(
         asked.select("user_id", "item_id", "scenario", "personal"), acts, known, settings=config.evidence

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import from_json
+
 FACETS = ("category", "brand", "tag", "attribute")
 ACTS = ("browse", "click", "comment", "share", "cart", "purchase")
 SIZES = ("one", "few", "many")
+_WORDED = FACETS[2:]
 NOUN_CLASSES = ("wear", "eat", "drink", "read", "use", "play", "place", "thing")
 MAX_EVIDENCE = 4
 
@@ -81,7 +84,7 @@ class Literals:
     @classmethod
     def from_json(cls, text: str) -> Literals:
         """From the JSON that the evidence stage writes. Raises ValueError."""
-        return cls.from_dict(json.loads(text))
+        return cls.from_dict(from_json(text))
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -167,13 +170,32 @@ def _marks(words: int, attribute: bool, brand: bool, facets: tuple[str, ...]) ->
 @lru_cache(maxsize=1 << 15)
 def _frame_of(text: str) -> Frame:
     try:
-        return Frame.from_dict(json.loads(text))
+        return Frame.from_dict(from_json(text))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"frame: wanted keys l, s, c, k, e; found another shape ({type(error).__name__})") from error
 
 
 def _check(frame: Frame) -> None:
-    """The message names the rule, never the value: values come from tables."""
+    """The message names the rule, never the value: values come from tables. Asked once per distinct prompt."""
+    if not _sound(frame):
+        _complain(frame)
+
+
+def _sound(frame: Frame) -> bool:
+    if len(frame.words) > 2 or frame.noun_class not in NOUN_CLASSES or len(frame.evidence) > MAX_EVIDENCE:
+        return False
+    for text in (frame.locale, frame.scenario, frame.noun, frame.attribute, *frame.words):
+        if type(text) is not str:
+            return False
+    for row in frame.evidence:
+        if row.facet not in FACETS or row.act not in ACTS or row.size not in SIZES or type(row.word) is not str:
+            return False
+        if (row.word != "") != (row.facet in _WORDED):
+            return False
+    return frame.noun != ""
+
+
+def _complain(frame: Frame) -> None:
     rows = frame.evidence
     texts = (frame.locale, frame.scenario, frame.noun, frame.attribute, *frame.words, *(row.word for row in rows))
     faults = {
@@ -184,7 +206,7 @@ def _check(frame: Frame) -> None:
         f"f is one of {FACETS}": all(row.facet in FACETS for row in rows),
         f"a is one of {ACTS}": all(row.act in ACTS for row in rows),
         f"n is one of {SIZES}": all(row.size in SIZES for row in rows),
-        "tag and attribute rows have a word": all(bool(row.word) == (row.facet in FACETS[2:]) for row in rows),
+        "tag and attribute rows have a word": all(bool(row.word) == (row.facet in _WORDED) for row in rows),
     }
     if broken := [rule for rule, holds in faults.items() if not holds]:
         raise ValueError(f"frame: wanted {'; '.join(broken)}; found otherwise")

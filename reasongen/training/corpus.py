@@ -15,7 +15,8 @@ from functools import lru_cache
 from reasongen.evaluation.grammar import Grammar, Production, Rows, bound, held_out, usable
 from reasongen.prompts.frame import ACTS, MARK, SIZES, EvidenceRow, Frame
 
-ROW_WEIGHTS = (20, 30, 46, 2, 2)  # frames with 0 ... 4 evidence rows; the default budget is 2
+ROW_WEIGHTS = (20, 30, 46, 2, 2)  # frames with 0 ... 4 evidence rows in an exam; the default budget is 2
+TAUGHT_ROW_WEIGHTS = (18, 28, 40, 7, 7)  # in training: what is rare in the exam is met often enough to be learnt
 _WIDTHS = {
     "zh": {"title": 10, "items": 5, "this": 4, "word": 3, "value": 3, "brand": 3, "noun": 2, "name": 2, "count": 2},
     "en": {"title": 4, "items": 2, "this": 2, **dict.fromkeys(("word", "brand", "noun", "name", "count", "when"), 1)},
@@ -136,7 +137,7 @@ def _any_frame(grammar: Grammar, rng: random.Random, held: bool) -> Frame:
 
 def _evidence(grammar: Grammar, rng: random.Random, held: bool, brand: bool, name: str) -> Iterator[EvidenceRow]:
     left = ["category", "tag", "tag", "attribute"] + ["brand"] * brand
-    for _ in range(rng.choices(range(5), ROW_WEIGHTS)[0]):
+    for _ in range(rng.choices(range(5), ROW_WEIGHTS if held else TAUGHT_ROW_WEIGHTS)[0]):
         facet = rng.choice(left)
         left.remove(facet)
         word = {"tag": _word(grammar, rng, held)}.get(facet, "")
