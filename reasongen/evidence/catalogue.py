@@ -27,18 +27,18 @@ def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[
     """
     tags = F.slice(_words(F.coalesce("tags", F.array().cast("array<string>"))), 1, settings.item_tags)
     entries = F.array_sort(F.map_entries(F.coalesce("attributes", F.create_map().cast("map<string,string>"))))
-    entries = F.filter(entries, lambda e: (F.length(_plain(e["key"])) > 0) & (F.length(_plain(e["value"])) > 0))
-    entries = F.slice(entries, 1, settings.item_attributes)
-    spoken = items.select(
+    plain = F.transform(entries, lambda e: F.struct(_plain(e["key"]).alias("name"), _plain(e["value"]).alias("value")))
+    told = F.slice(F.filter(plain, lambda e: (e["name"] != "") & (e["value"] != "")), 1, settings.item_attributes)
+    spoken = _with_short_title(items.withColumn("told", told)).select(
         "item_id",
         "locale",
-        _short_title(F.col("title"), F.col("brand"), F.col("locale")).alias("title"),
+        "title",
         F.nullif(_plain(F.col("brand")), F.lit("")).alias("brand"),
         _noun(F.col("category"), F.col("locale")).alias("noun"),
         F.nullif(F.lower("category"), F.lit("")).alias("category_path"),
         tags.alias("words"),
-        F.transform(entries, lambda e: _plain(e["key"])).alias("names"),
-        F.transform(entries, lambda e: _plain(e["value"])).alias("values"),
+        F.col("told.name").alias("names"),
+        F.col("told.value").alias("values"),
     )
     keyed = spoken.select(
         (F.row_number().over(Window.orderBy("item_id")) - 1).cast("long").alias("ordinal"),
@@ -59,17 +59,27 @@ def _words(tags: Column) -> Column:
     return F.array_distinct(F.filter(clean, lambda word: F.length(word) > 0))
 
 
-def _short_title(title: Column, brand: Column, locale: Column) -> Column:
-    """Seller's noise and a leading brand gone; cut at a word in English, at 20 characters in Chinese."""
-    bare = F.regexp_replace(title, r"【[^】]*】|\[[^\]]*\]|《[^》]*》推荐|[\[\]{}<>|\\\"`#\p{Cntrl}]+", " ")
-    bare = F.trim(F.regexp_replace(bare, r"\s+", " "))
+def _with_short_title(items: DataFrame) -> DataFrame:
+    """Seller's noise and a leading brand gone; cut at a word in English, at 20 characters in Chinese.
+
+    Step by step, each a column: in one expression every use of a step would compute all of the steps before it.
+    """
+    bare, brand, english = F.col("title"), F.col("brand"), F.col("locale") == "en"
+    noise = r"【[^】]*】|\[[^\]]*\]|《[^》]*》推荐|[\[\]{}<>|\\\"`#\p{Cntrl}]+"
     led = F.when(F.length(brand) > 0, F.startswith(bare, brand)).otherwise(F.lit(False))
-    bare = F.when(led, F.trim(F.substring(bare, F.length(brand) + 1, F.length(bare)))).otherwise(bare)
-    cut_en = F.regexp_extract(bare, rf"^.{{1,{TITLE_CHARS['en']}}}(?=\s|$)", 0)
-    short = F.when(locale == "en", F.when(cut_en != "", cut_en).otherwise(F.substring(bare, 1, TITLE_CHARS["en"])))
-    short = short.otherwise(F.substring(bare, 1, TITLE_CHARS["zh"]))
-    short = F.trim(F.regexp_replace(short, _LOOSE_ENDS, ""))
-    return F.when(short == "", _anything(locale)).otherwise(short)
+    word_end = F.nullif(F.regexp_extract(bare, rf"^.{{1,{TITLE_CHARS['en']}}}(?=\s|$)", 0), F.lit(""))
+    steps = [
+        F.trim(F.regexp_replace(F.regexp_replace(bare, noise, " "), r"\s+", " ")),
+        F.when(led, F.trim(F.substring(bare, F.length(brand) + 1, F.length(bare)))).otherwise(bare),
+        F.when(english, F.coalesce(word_end, F.substring(bare, 1, TITLE_CHARS["en"]))).otherwise(
+            F.substring(bare, 1, TITLE_CHARS["zh"])
+        ),
+        F.trim(F.regexp_replace(bare, _LOOSE_ENDS, "")),
+        F.when(bare == "", _anything(F.col("locale"))).otherwise(bare),
+    ]
+    for step in steps:
+        items = items.withColumn("title", step)
+    return items
 
 
 def _noun(category: Column, locale: Column) -> Column:
