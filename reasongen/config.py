@@ -102,7 +102,7 @@ class EngineSettings(Settings):
     model: str = "models/default"
     adapter: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
-    temperature: float = Field(0.6, ge=0)
+    temperature: float = Field(0.5, ge=0)
     top_k: int = Field(0, ge=0)
     top_p: float = Field(0.9, gt=0, le=1)
     seed: int = 0

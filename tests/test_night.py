@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig, load_config
 from reasongen.errors import ContractError, LeaseError
 from reasongen.pipeline import Run, generate_night, plan_night
+from reasongen.pipeline.publishing import publish
 from reasongen.sample import load_world_settings, write_world
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,6 +128,39 @@ def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
     assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
     assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
     assert DeltaTable(f"{night_of().root}/reasons").version() == before
+
+
+def test_one_new_event_regenerates_only_the_prompts_that_it_changes(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
+) -> None:
+    generate_night(spark, night_of(FAULTY))  # whatever ran before, the table now stands as the inputs have it
+    before = reasons(night_of())
+    told = before.filter(pl.col("evidence").list.len() > 0).sort("user_id", "item_id")
+    user, item = told["user_id"][0], told["item_id"][0]
+    other = told.filter((pl.col("user_id") != user) & (pl.col("item_id") != item))["item_id"][0]
+    events = shutil.copytree(world / "events", tmp_path / "events")
+    schema = pa.schema(DeltaTable(events).schema().to_arrow())
+    act = {"user_id": user, "item_id": other, "event": "purchase", "ts": datetime(2026, 3, 1, 12, tzinfo=UTC)}
+    write_deltalake(events, pa.Table.from_pylist([act], schema=schema), mode="append")
+    run = generate_night(spark, night_of(FAULTY, f"inputs.events.path={events}"))
+    moved = reasons(night_of()).join(before, on=["user_id", "item_id", "scenario", "reason", "run_id"], how="anti")
+    assert run.status == "published"
+    assert moved["user_id"].unique().to_list() == [user]
+    assert 0 < run.samples == run.prompts["generated"] <= moved.height
+    assert run.pairs["kept"] == before.height - moved.height
+
+
+def test_the_same_token_never_publishes_other_rows(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+    """Delta skips such a commit without a word; the count by another reader is what tells."""
+    config = night_of()
+    table = spark.read.format("delta").load(f"{config.root}/reasons")
+    before = DeltaTable(f"{config.root}/reasons").version()
+    rows = table.limit(3).withColumns({"class": F.lit("published"), "reason": F.lit("Other words.")})
+    late = replace(first, run_id="late", pairs={"published": 3})
+    with pytest.raises(LeaseError, match="wanted 3 rows of run late"):
+        publish(rows, table.limit(0).select("user_id", "item_id", "scenario"), f"{config.root}/reasons", late, label="")
+    assert DeltaTable(f"{config.root}/reasons").version() == before
+    assert not reasons(config)["reason"].is_in(["Other words."]).any()
 
 
 def test_a_plan_counts_and_writes_nothing(spark: SparkSession, first: Run, night_of: NightOf) -> None:

@@ -29,20 +29,23 @@ def history(events: DataFrame, catalogue: DataFrame, *, before: datetime, keep: 
         minute.alias("touch"),
         F.shiftleft(strength.cast("long"), 32).bitwiseOR(minute).alias("act"),
     )
-    acts = acts.join(F.broadcast(items), "item_id", how="inner").drop("item_id")
+    acts = acts.join(F.broadcast(items), "item_id", how="inner").select("user_id", "other", "act", "touch")
     # Only who has many events can have many items: to look for them first costs far less than to sort everybody's.
     many = F.broadcast(past.groupBy("user_id").count().where(F.col("count") > keep).select("user_id"))
+    long_ones = acts.join(many, "user_id", how="left_semi").groupBy("user_id", "other")
+    touched = long_ones.agg(F.max("act").alias("act"), F.max("touch").alias("touch"))
     newest_first = Window.partitionBy("user_id").orderBy(F.desc("touch"), "other")
-    placed = _touched(acts.join(many, "user_id", how="left_semi")).withColumn("at", F.row_number().over(newest_first))
-    few = acts.join(many, "user_id", how="left_anti").unionByName(placed.where(F.col("at") <= keep).drop("at"))
-    return _touched(few.repartition("user_id")).select(
-        "user_id",
-        "other",
-        F.shiftright("act", 32).cast("int").alias("strength"),
-        F.col("act").bitwiseAND(F.lit(0xFFFFFFFF)).alias("minute"),
+    cut = touched.withColumn("place", F.row_number().over(newest_first)).where(F.col("place") <= keep)
+    columns = ["user_id", "other", "act"]
+    kept = acts.join(many, "user_id", how="left_anti").select(columns).unionByName(cut.select(columns))
+    return (
+        kept.repartition("user_id")
+        .groupBy("user_id", "other")
+        .agg(F.max("act").alias("act"))
+        .select(
+            "user_id",
+            "other",
+            F.shiftright("act", 32).cast("int").alias("strength"),
+            F.col("act").bitwiseAND(F.lit(0xFFFFFFFF)).alias("minute"),
+        )
     )
-
-
-def _touched(acts: DataFrame) -> DataFrame:
-    """One row per user and item."""
-    return acts.groupBy("user_id", "other").agg(F.max("act").alias("act"), F.max("touch").alias("touch"))
