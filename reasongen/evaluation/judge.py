@@ -70,14 +70,15 @@ def _mark_faults(frame: Frame, text: str) -> Iterator[Fault]:
 
 
 def _verb_faults(grammar: Grammar, frame: Frame, text: str) -> Iterator[Fault]:
-    """A verb with an object after it belongs to the next evidence mark, any other to the last one before it."""
+    """A verb with an object after it belongs to the next evidence mark, any other to the last one before it; where none
+    stands before it ("among the things you bought were [e1.items]"), to the next one too."""
     acts = {f"e{number}": row.act for number, row in enumerate(frame.evidence, start=1)}
     marks = [(match.start(), acts[match.group(1)]) for match in MARK.finditer(text) if match.group(1) in acts]
     for start, end, meant in _verbs(grammar, text):
         after = [act for at, act in marks if at >= end][:1]
         before = [act for at, act in marks if at < start][-1:]
         object_follows = _OBJECT[grammar.language].match(text, end) is not None
-        if not meant.intersection(after if object_follows else before):
+        if not meant.intersection(after if object_follows or not before else before):
             yield Fault("verb", text[start:end])
 
 
