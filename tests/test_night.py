@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import polars as pl
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -128,26 +126,6 @@ def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
     assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
     assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
     assert DeltaTable(f"{night_of().root}/reasons").version() == before
-
-
-def test_one_new_event_regenerates_only_the_prompts_that_it_changes(
-    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
-) -> None:
-    generate_night(spark, night_of(FAULTY))  # whatever ran before, the table now stands as the inputs have it
-    before = reasons(night_of())
-    told = before.filter(pl.col("evidence").list.len() > 0).sort("user_id", "item_id")
-    user, item = told["user_id"][0], told["item_id"][0]
-    other = told.filter((pl.col("user_id") != user) & (pl.col("item_id") != item))["item_id"][0]
-    events = shutil.copytree(world / "events", tmp_path / "events")
-    schema = pa.schema(DeltaTable(events).schema().to_arrow())
-    act = {"user_id": user, "item_id": other, "event": "purchase", "ts": datetime(2026, 3, 1, 12, tzinfo=UTC)}
-    write_deltalake(events, pa.Table.from_pylist([act], schema=schema), mode="append")
-    run = generate_night(spark, night_of(FAULTY, f"inputs.events.path={events}"))
-    moved = reasons(night_of()).join(before, on=["user_id", "item_id", "scenario", "reason", "run_id"], how="anti")
-    assert run.status == "published"
-    assert moved["user_id"].unique().to_list() == [user]
-    assert 0 < run.samples == run.prompts["generated"] <= moved.height
-    assert run.pairs["kept"] == before.height - moved.height
 
 
 def test_the_same_token_never_publishes_other_rows(spark: SparkSession, first: Run, night_of: NightOf) -> None:
