@@ -18,6 +18,8 @@ def history(events: DataFrame, catalogue: DataFrame, *, before: datetime, keep: 
     one of 1970.
     Out: user_id, other (the item's ordinal), strength (index into ACTIONS of the strongest act, int), minute (of the
     last act of that strength, since 1970, long). Partitioned by user_id, so whoever joins by user moves nothing.
+
+    Users with more than `keep` events are broadcast: some millions of them fit a driver, tens of millions do not.
     """
     strength = F.array_position(F.array(*map(F.lit, ACTIONS)), F.col("event")) - 1
     minute = F.greatest(F.floor(F.unix_timestamp("ts") / 60), F.lit(0))  # a sign would reach the strength

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
@@ -195,7 +195,7 @@ def _sound(frame: Frame) -> bool:
     return frame.noun != ""
 
 
-def _complain(frame: Frame) -> None:
+def _complain(frame: Frame) -> NoReturn:
     rows = frame.evidence
     texts = (frame.locale, frame.scenario, frame.noun, frame.attribute, *frame.words, *(row.word for row in rows))
     faults = {
@@ -208,8 +208,8 @@ def _complain(frame: Frame) -> None:
         f"n is one of {SIZES}": all(row.size in SIZES for row in rows),
         "tag and attribute rows have a word": all(bool(row.word) == (row.facet in _WORDED) for row in rows),
     }
-    if broken := [rule for rule, holds in faults.items() if not holds]:
-        raise ValueError(f"frame: wanted {'; '.join(broken)}; found otherwise")
+    broken = [rule for rule, holds in faults.items() if not holds]
+    raise ValueError(f"frame: wanted {'; '.join(broken) or 'words that are strings'}; found otherwise")
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
