@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -126,6 +127,41 @@ def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
     assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
     assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
     assert DeltaTable(f"{night_of().root}/reasons").version() == before
+
+
+def test_one_event_more_costs_the_changed_prompts_of_its_user_alone(
+    spark: SparkSession, night_of: NightOf, world: Path, tmp_path: Path
+) -> None:
+    """A user who had only looked at a thing buys it: the same evidence, by a stronger act."""
+    lake, events = tmp_path / "lake", tmp_path / "events"
+    generate_night(spark, night_of(root=lake))
+    before = reasons(night_of(root=lake))
+    looked = before.explode("evidence").unnest("evidence", separator=".").filter(pl.col("evidence.action") == "browse")
+    user, item = looked.sort("user_id", "item_id").select("user_id", "evidence.item_id").row(0)
+    shutil.copytree(world / "events", events)
+    table = spark.read.format("delta").load(str(events))
+    bought = {"user_id": user, "item_id": item, "event": "purchase", "ts": datetime(2026, 2, 27, 9, tzinfo=UTC)}
+    row = [tuple(bought.get(name) for name in table.columns)]
+    spark.createDataFrame(row, table.schema).write.format("delta").mode("append").save(str(events))
+    run = generate_night(spark, night_of(f"inputs.events.path={events}", root=lake))
+    after = reasons(night_of(root=lake))
+    key = ["user_id", "item_id", "scenario"]
+    told = ["reason", "prompt_hash", "run_id", "published_at"]
+    both = before.select(*key, *told).join(after.select(*key, *told), on=key, suffix="_now", validate="1:1")
+    assert both.height == before.height == after.height
+    moved = both.filter(pl.col("run_id") != pl.col("run_id_now"))
+    assert set(moved["user_id"]) == {user}
+    assert (
+        both.filter(pl.col("run_id") == pl.col("run_id_now"))
+        .select(
+            (pl.col("reason") == pl.col("reason_now")).all()
+            & (pl.col("published_at") == pl.col("published_at_now")).all()
+        )
+        .item()
+    )
+    new = set(moved.filter(pl.col("prompt_hash") != pl.col("prompt_hash_now"))["prompt_hash_now"])
+    assert new
+    assert run.samples == run.prompts["generated"] == len(new - set(before["prompt_hash"]))
 
 
 def test_the_same_token_never_publishes_other_rows(spark: SparkSession, first: Run, night_of: NightOf) -> None:

@@ -1,0 +1,96 @@
+"""Our own Delta tables: made once, appended and merged once, read by others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reasongen.config import SourceSettings
+from reasongen.schema import GENERATIONS, INPUTS, Column, Table
+from reasongen.tables import (
+    SourceFrame,
+    Txn,
+    append,
+    count_by_independent_reader,
+    create_if_missing,
+    merge_changes,
+    read_source,
+    read_version,
+    write_was_refused,
+)
+
+SHELF = Table(
+    "shelf",
+    (
+        Column("user_id", "string", "to whom"),
+        Column("run_id", "string", "the run"),
+        Column("words", "string", "what is said"),
+    ),
+    key=("user_id",),
+    people=True,
+    checks=(("words_not_empty", "length(words) > 0"),),
+    statistics=("run_id",),
+)
+
+
+def shelf(spark: Any, *rows: tuple[str, str, str]) -> Any:
+    return spark.createDataFrame(rows, SHELF.ddl)
+
+
+def test_a_table_is_made_once_with_comments_checks_and_bare_statistics(spark, tmp_path):
+    path = str(tmp_path / "shelf")
+    assert read_version(path) is None
+    create_if_missing(spark, path, SHELF)
+    version = read_version(path)
+    create_if_missing(spark, path, SHELF)
+    assert read_version(path) == version
+    told = {row["col_name"]: row["comment"] for row in spark.sql(f"DESCRIBE delta.`{path}`").collect()}
+    assert told["words"] == "what is said"
+    append(shelf(spark, ("user-one", "r1", "hello")), path)
+    log = "".join(file.read_text() for file in sorted((tmp_path / "shelf" / "_delta_log").glob("*.json")))
+    assert "user-one" not in log
+    assert "hello" not in log
+    assert '\\"run_id\\":\\"r1\\"' in log
+    with pytest.raises(Exception, match="DELTA_VIOLATE") as caught:
+        append(shelf(spark, ("user-two", "r1", "")), path)
+    assert write_was_refused(caught.value) == "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"
+
+
+def test_a_table_without_checks_is_made_too(spark, tmp_path):
+    create_if_missing(spark, str(tmp_path / "g"), GENERATIONS)
+    assert read_version(str(tmp_path / "g")) is not None
+
+
+def test_an_append_with_the_same_transaction_is_skipped(spark, tmp_path):
+    path = str(tmp_path / "shelf")
+    create_if_missing(spark, path, SHELF)
+    for _ in range(2):
+        append(shelf(spark, ("a", "r1", "x")), path, Txn("night", 1), metadata="{}")
+    assert count_by_independent_reader(path, "r1") == 1
+    append(shelf(spark, ("b", "r2", "x")), path, Txn("night", 2))
+    assert [count_by_independent_reader(path, run) for run in ("r1", "r2", None)] == [1, 1, 2]
+
+
+def test_a_merge_changes_adds_removes_and_happens_once(spark, tmp_path):
+    path = str(tmp_path / "shelf")
+    create_if_missing(spark, path, SHELF)
+    append(shelf(spark, ("a", "r1", "x"), ("b", "r1", "x"), ("c", "r1", "x")), path)
+    changes = shelf(spark, ("a", "r2", "y"), ("b", "r2", "z"), ("d", "r2", "y"), ("e", "r2", "z"))
+    txn, before = Txn("publish", 5), read_version(path)
+    after = merge_changes(changes, path, SHELF, txn=txn, metadata='{"run": 2}', remove_when="new.words = 'z'")
+    assert before is not None
+    assert after == before + 1
+    rows = spark.read.format("delta").load(path).collect()
+    assert sorted(map(tuple, rows)) == [("a", "r2", "y"), ("c", "r1", "x"), ("d", "r2", "y")]
+    assert merge_changes(changes, path, SHELF, txn=txn, metadata="again") == after
+    said = spark.sql(f"DESCRIBE HISTORY delta.`{path}` LIMIT 1").collect()[0]["userMetadata"]
+    assert said == '{"run": 2}'
+    append(shelf(spark, ("f", "r3", "x")), path)
+    assert count_by_independent_reader(path, "r3") == 1
+
+
+def test_nothing_can_be_read_from_a_table_that_is_not_there(spark, tmp_path):
+    source: SourceFrame = read_source(spark, SourceSettings(path=str(tmp_path / "none")), INPUTS["events"])
+    with pytest.raises(ValueError, match="check_contract says why"):
+        _ = source.frame
