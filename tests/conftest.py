@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nights import write_small_world
 
 os.environ.update(
     PYSPARK_PYTHON=sys.executable,
@@ -49,3 +50,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample world; who changes it copies it first."""
+    return write_small_world(tmp_path_factory.mktemp("small") / "world")

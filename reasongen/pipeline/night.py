@@ -4,54 +4,113 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
-from reasongen.pipeline.generating import executors, wanted_prompts, write_samples
-from reasongen.pipeline.ledger import Run, begin_run, code_version, end_run
+from reasongen.errors import LeaseError
+from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
+from reasongen.pipeline.ledger import Run, code_version, record_run
 from reasongen.pipeline.preparing import Prepared, prepare, stored
 from reasongen.pipeline.progress import Stages, say
-from reasongen.pipeline.publishing import KEY, WRITTEN, publish, removals, still_good, with_class, withdrawn
+from reasongen.pipeline.publishing import (
+    KEY,
+    WRITTEN,
+    publish,
+    publish_app,
+    removals,
+    still_good,
+    with_class,
+    withdrawn,
+)
 from reasongen.pipeline.staging import quarantine_rows, stage
+from reasongen.pipeline.standing import attempts
 from reasongen.pipeline.tools import Tools, tools_of
 from reasongen.quality import check_staged
 from reasongen.schema import OUTPUTS
-from reasongen.tables import Txn, append, check_contract, create_if_missing, read_sources, read_version
+from reasongen.tables import (
+    Lease,
+    Txn,
+    append,
+    check_contract,
+    create_if_missing,
+    fence,
+    read_sources,
+    read_version,
+    take_lease,
+)
+
+LEASE_SECONDS = 600.0
+"""A run on another machine is taken for dead after so long without a sign; far above a pause of the JVM."""
 
 
 def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     """Runs one night and returns what it did. `status`: published, unchanged or refused.
 
-    Raises ContractError and ConfigError before anything is written, LeaseError where a later run or night stands,
-    ConservationError where the classes do not add up (nothing is published then).
+    Raises ContractError and ConfigError before anything is written, LeaseError where another run works on this
+    scenario or a later night stands, ConservationError where the classes do not add up (nothing is published then).
     """
     tools = tools_of(config)
     stages = Stages(spark.sparkContext)
+    paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
+    run = Run("", tools.night, config.scenario, 0, seconds=stages.seconds, device=_device(config))
+    run.config_digest, run.code_version, run.model_version = tools.digest(config), code_version(), tools.model
     with stages.stage("contract"):
         sources = read_sources(spark, config.inputs)
-        report = check_contract(
-            sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales
-        )
-    paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
+        run.inputs = {name: source.state for name, source in sources.items()}
+        past = attempts(paths["runs"], config.scenario)
+        past.refuse_older(tools.night)
+        stood = past.finished(run, read_version(paths["reasons"]))
+        if stood is None:
+            check_contract(sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales)
     for name, table in OUTPUTS.items():
         create_if_missing(spark, paths[name], table)
-    run = begin_run(spark, paths["runs"], night=tools.night, scenario=config.scenario)
-    run.inputs, run.config_digest, run.code_version = dict(report.states), config.digest(), code_version()
-    run.model_version, run.device, run.seconds = tools.model, _device(config), stages.seconds
-    staging = f"{config.root}/staging/{run.run_id}"
-    with stages.stage("evidence"):
-        prepared = prepare(spark, sources, config, tools=tools, staging=staging)
-    run.codes = dict(prepared.codes)
-    _Night(spark, config, tools, stages, run, paths, staging, prepared).finish()
-    with stages.stage("ledger"):
-        end_run(spark, paths["runs"], run)
-        _clean(config.root, run)
+    with take_lease(f"{config.root}/leases/{config.scenario}", seconds=LEASE_SECONDS, above=past.last_token) as lease:
+        run.token, run.run_id = lease.token, f"{tools.night}-{config.scenario}-{lease.token:06d}"
+        if lease.taken_over:
+            _fence(paths, run)
+        past = attempts(paths["runs"], config.scenario)
+        past.refuse_older(tools.night)
+        if stood is not None and past.finished(run, read_version(paths["reasons"])) is None:
+            raise LeaseError(f"LeaseError: another run wrote {paths['reasons']} a moment ago; run this night again.")
+        if stood is not None:
+            _repeat(run, stood)
+        else:
+            record_run(paths["runs"], run)
+            with stages.stage("evidence"):
+                prepared = past.evidence(spark, run, config.root) or prepare(
+                    spark, sources, config, tools=tools, staging=f"{config.root}/staging/{run.run_id}"
+                )
+            run.codes = dict(prepared.codes)
+            _Night(spark, config, tools, stages, run, paths, prepared, lease).finish()
+        with stages.stage("ledger"):
+            run.ended_at = datetime.now(UTC)
+            record_run(paths["runs"], run)
+            _clean(config.root, run)
     return run
+
+
+def _fence(paths: dict[str, str], run: Run) -> None:
+    """The run before was not seen to end: should it be only asleep, it must not write once it wakes."""
+    fence(paths["reasons"], publish_app(run.scenario), run.token - 1)
+    fence(paths["generations"], slices_app(run.scenario), first_slice(run.token) - 1)
+
+
+def _repeat(run: Run, stood: Mapping[str, Any]) -> None:
+    """Takes over what the run before ended with: the same tables, settings, code and model give the same night."""
+    say(f"contract: tables, settings, code and model are those of {stood['run_id']}; every reason stands")
+    pairs = dict(stood["pairs"])
+    ended = {name: pairs.pop(name, 0) for name in (*WRITTEN, "kept", "removed")}
+    run.pairs = {**pairs, "kept": sum(ended.values()) - ended["removed"], "removed": 0}
+    distinct = dict(stood["prompts"])["distinct"]
+    run.prompts = {"distinct": distinct, "generated": 0, "reused": distinct}
+    run.codes, run.delta_version, run.status = dict(stood["codes"]), stood["delta_version"], "unchanged"
 
 
 @dataclass(frozen=True)
@@ -64,8 +123,13 @@ class _Night:
     stages: Stages
     run: Run
     paths: dict[str, str]
-    staging: str
     prepared: Prepared
+    lease: Lease
+
+    @property
+    def staging(self) -> str:
+        """Where this attempt's own steps are written."""
+        return f"{self.config.root}/staging/{self.run.run_id}"
 
     def finish(self) -> None:
         """From pairs to a publish, or to a refusal."""
@@ -81,10 +145,12 @@ class _Night:
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         classed = with_class(staged, reasons, withdrawn(self.spark, self.config.inputs.users, staged))
+        self.lease.check()
         with self.stages.stage("gate"):
             passed = self._gate(staged, classed)
         if passed:
             with self.stages.stage("publish"):
+                self.lease.check()
                 self._publish(classed, kept, reasons)
 
     def _table(self, name: str) -> DataFrame:
@@ -124,6 +190,8 @@ class _Night:
             path=self.paths["generations"],
             template=self.tools.template,
             settings=self.config.engine,
+            lease=self.lease,
+            app_id=slices_app(run.scenario),
             facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": run.run_id},
         )
         run.executors = executors(self.spark)

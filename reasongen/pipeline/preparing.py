@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,6 +25,8 @@ from reasongen.tables import (
     night_start,
     valid_events,
 )
+
+PREPARED = "classes string, codes string"
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,22 @@ def prepare(
         literal=tools.template.shows_literals,
     )
     stored(told.select(*PAIRS.names), f"{staging}/pairs")
-    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, _codes(sources, items, users, begin))
+    codes = _codes(sources, items, users, begin)
+    # Last of all: what says that the rest is whole.
+    told_of = spark.createDataFrame([(json.dumps(classes), json.dumps(codes))], PREPARED)
+    stored(told_of, f"{staging}/prepared")
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, codes)
+
+
+def prepared_in(spark: SparkSession, staging: str) -> Prepared | None:
+    """What `prepare` wrote below `staging`; None where it is missing or was not finished."""
+    try:
+        rows = spark.read.schema(PREPARED).parquet(f"{staging}/prepared").collect()
+    except PySparkException:
+        return None
+    if len(rows) != 1:
+        return None
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", json.loads(rows[0][0]), json.loads(rows[0][1]))
 
 
 def stored(frame: DataFrame, path: str) -> DataFrame:

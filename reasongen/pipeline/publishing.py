@@ -74,6 +74,11 @@ def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
     return reasons.join(standing.select(KEY), KEY, "left_anti").select(KEY)
 
 
+def publish_app(scenario: str) -> str:
+    """Under which name the tokens of a scenario stand in `reasons`."""
+    return f"reasongen/{scenario}"
+
+
 def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: str) -> int:
     """One MERGE of the rows that change; returns the new version. In: `with_class`, `removals`.
 
@@ -106,7 +111,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         changes,
         path,
         REASONS,
-        txn=Txn(f"reasongen/{run.scenario}", run.token),
+        txn=Txn(publish_app(run.scenario), run.token),
         metadata=json.dumps(facts, sort_keys=True),
         remove_when="new.gone",
     )

@@ -2,11 +2,13 @@
 
 session     the Spark session, with Delta
 sources     a team's table in any format → our columns, typed; nothing is judged yet
+states      what a table was, as a word: equal states hold equal rows
 columns     how one of their columns becomes one of ours
 contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
 delta       our own tables: create, append, merge, look at the version, count with another reader
+lease       one run at a time per target and scenario, and the fence against one that wakes up late
 """
 
 from reasongen.tables.contract import ContractReport, check_contract, night_start
@@ -19,6 +21,7 @@ from reasongen.tables.delta import (
     read_version,
     write_was_refused,
 )
+from reasongen.tables.lease import Lease, fence, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
     clean_events,
@@ -33,6 +36,7 @@ from reasongen.tables.sources import SourceFrame, read_source, read_sources
 
 __all__ = [
     "ContractReport",
+    "Lease",
     "SourceFrame",
     "Txn",
     "append",
@@ -45,12 +49,14 @@ __all__ = [
     "count_codes",
     "count_event_codes",
     "create_if_missing",
+    "fence",
     "merge_changes",
     "night_start",
     "open_spark",
     "read_source",
     "read_sources",
     "read_version",
+    "take_lease",
     "valid_events",
     "write_was_refused",
 ]
