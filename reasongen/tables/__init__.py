@@ -8,11 +8,13 @@ contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
 delta       our own tables: create, append, merge, look at the version, count with another reader
+layout      how our tables lie on disk: sorted for lookups, without unreachable files
 lease       one run at a time per target and scenario, and the fence against one that wakes up late
 """
 
 from reasongen.tables.contract import ContractReport, check_contract, night_start
 from reasongen.tables.delta import (
+    CONFLICTS,
     Txn,
     append,
     count_by_independent_reader,
@@ -21,6 +23,7 @@ from reasongen.tables.delta import (
     read_version,
     write_was_refused,
 )
+from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, size_of
 from reasongen.tables.lease import Lease, fence, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
@@ -35,8 +38,10 @@ from reasongen.tables.session import open_spark
 from reasongen.tables.sources import SourceFrame, read_source, read_sources
 
 __all__ = [
+    "CONFLICTS",
     "ContractReport",
     "Lease",
+    "Size",
     "SourceFrame",
     "Txn",
     "append",
@@ -56,6 +61,9 @@ __all__ = [
     "read_source",
     "read_sources",
     "read_version",
+    "remove_unreachable",
+    "rewrite_sorted",
+    "size_of",
     "take_lease",
     "valid_events",
     "write_was_refused",

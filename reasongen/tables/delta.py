@@ -12,11 +12,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
 from pyspark.sql import DataFrame, SparkSession
 
 from reasongen.schema import Table
 
 _TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
+"""Somebody else committed between our reading and our writing; nothing of ours was committed."""
+_TRIES = 5
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -88,19 +104,28 @@ def merge_changes(
     `changes` has the table's columns, a unique key, and further ones only for `remove_when`: SQL over `new`; such a row
     takes its key out. Rows of the table without a change stay. An empty MERGE makes a version too: look before. The
     version is the same as before where the transaction was skipped.
+
+    Where somebody else wrote the table meanwhile (an erasure, another scenario, a rewrite of its files), nothing was
+    committed and it is done again, a few times: the rows of `changes` are right whatever the others wrote.
     """
     from delta.tables import DeltaTable
 
     spark = changes.sparkSession
     same = " and ".join(f"old.`{name}` = new.`{name}`" for name in table.key)
     values = {f"`{name}`": f"new.`{name}`" for name in table.names}
-    merge = DeltaTable.forPath(spark, path).alias("old").merge(changes.alias("new"), same)
-    if remove_when is not None:
-        merge = merge.whenMatchedDelete(condition=remove_when)
     kept = None if remove_when is None else f"not coalesce({remove_when}, false)"
-    merge = merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values)
-    with _commit_says(spark, txn, metadata):
-        merge.execute()
+    for tries_left in reversed(range(_TRIES)):
+        merge = DeltaTable.forPath(spark, path).alias("old").merge(changes.alias("new"), same)
+        if remove_when is not None:
+            merge = merge.whenMatchedDelete(condition=remove_when)
+        merge = merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values)
+        try:
+            with _commit_says(spark, txn, metadata):
+                merge.execute()
+            break
+        except CONFLICTS:
+            if not tries_left:
+                raise
     version = read_version(path)
     assert version is not None
     return version
