@@ -40,7 +40,7 @@ def lookup(rounds: int) -> dict[str, Any]:
     told: dict[str, list[float]] = {}
     rng = random.Random(0)
     for _ in range(rounds):
-        for user in (f"u{rng.randrange(USERS_OF['big']):07d}" for _ in range(USERS)):
+        for user in (f"u{rng.randrange(USERS_OF['big']):08d}" for _ in range(USERS)):
             for name, read in readers.items():
                 found = []
                 for layout, version in (("plain", plain), ("sorted", plain + 1)):

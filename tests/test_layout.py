@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from reasongen.errors import ConfigError
 from reasongen.pipeline import maintain_tables, maintaining
 from reasongen.schema import REASONS
-from reasongen.tables import append, create_if_missing, remove_unreachable, rewrite_sorted, size_of
+from reasongen.tables import append, create_if_missing, layout, remove_unreachable, rewrite_sorted, size_of
 
 USERS, ITEMS = 400, 10
 
@@ -44,7 +44,8 @@ def rows_of(path: str) -> pl.DataFrame:
     return pl.read_delta(path).select("user_id", "item_id", "reason", "run_id").sort("user_id", "item_id")
 
 
-def test_a_rewrite_sorts_and_changes_no_row(spark: Any, lake: Path) -> None:
+def test_a_rewrite_sorts_and_changes_no_row(spark: Any, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "ROW_GROUP_BYTES", 1 << 20)
     path = str(lake / "reasons")
     before, version = rows_of(path), DeltaTable(path).version()
     assert rewrite_sorted(spark, path, REASONS)
