@@ -6,14 +6,17 @@ generating   distinct prompts that lack samples → generations, slice by slice
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
+forgetting   users out of every table, and the list that keeps them out
+receipt      what a forgetting did
 ledger       what the run did; conservation
 progress     lines for who watches
 summary      the end of a night, as text
 """
 
+from reasongen.pipeline.forgetting import forget_users, read_users
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import plan_night
 from reasongen.pipeline.summary import summary
 
-__all__ = ["Run", "generate_night", "plan_night", "summary"]
+__all__ = ["Run", "forget_users", "generate_night", "plan_night", "read_users", "summary"]

@@ -12,16 +12,26 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
+from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.generating import executors, wanted_prompts, write_samples
 from reasongen.pipeline.ledger import Run, begin_run, code_version, end_run
 from reasongen.pipeline.preparing import Prepared, prepare, stored
 from reasongen.pipeline.progress import Stages, say
-from reasongen.pipeline.publishing import KEY, WRITTEN, publish, removals, still_good, with_class, withdrawn
+from reasongen.pipeline.publishing import (
+    KEY,
+    SUPPRESSED,
+    WRITTEN,
+    publish,
+    removals,
+    still_good,
+    with_class,
+    withdrawn,
+)
 from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools, tools_of
 from reasongen.quality import check_staged
 from reasongen.schema import OUTPUTS
-from reasongen.tables import Txn, append, check_contract, create_if_missing, read_sources, read_version
+from reasongen.tables import Txn, append, check_contract, create_if_missing, read_sources, read_suppressed, read_version
 
 
 def generate_night(spark: SparkSession, config: NightConfig) -> Run:
@@ -37,6 +47,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
         report = check_contract(
             sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales
         )
+        read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
     paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
     for name, table in OUTPUTS.items():
         create_if_missing(spark, paths[name], table)
@@ -80,12 +91,17 @@ class _Night:
             judge = self.tools.judge(self.config)
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
-        classed = with_class(staged, reasons, withdrawn(self.spark, self.config.inputs.users, staged))
+        suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
+        classed = with_class(staged, reasons, withdrawn(self.spark, self.config.inputs.users, staged), suppressed)
         with self.stages.stage("gate"):
             passed = self._gate(staged, classed)
         if passed:
             with self.stages.stage("publish"):
                 self._publish(classed, kept, reasons)
+        # Who was forgotten after the list was read is in these tables again, if he was staged.
+        seen = None if suppressed is None else suppressed.version
+        late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
+        self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
 
     def _table(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.paths[name])
@@ -139,7 +155,8 @@ class _Night:
         run.gate = gate.to_json()
         for row in classed.groupBy("class").count().collect():
             run.pairs[row["class"]] = run.pairs.get(row["class"], 0) + row["count"]
-        refused = quarantine_rows(staged, run_id=run.run_id, night=self.tools.night)
+        known = classed.where(F.col("class") != SUPPRESSED)
+        refused = quarantine_rows(known, run_id=run.run_id, night=self.tools.night)
         append(refused, self.paths["quarantine"], Txn(f"reasongen/quarantine/{run.run_id}", run.token))
         run.check_conservation()
         if not gate.passed:

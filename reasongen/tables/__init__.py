@@ -6,7 +6,10 @@ columns     how one of their columns becomes one of ours
 contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
-delta       our own tables: create, append, merge, look at the version, count with another reader
+delta       our own tables: create, append, merge, erase, look at the version, count with another reader
+suppression who must not come back, as keyed hashes
+holdings    where people stand, below the root and in the inputs
+folders     what stands below the root, on any file system
 """
 
 from reasongen.tables.contract import ContractReport, check_contract, night_start
@@ -30,10 +33,12 @@ from reasongen.tables.rows import (
 )
 from reasongen.tables.session import open_spark
 from reasongen.tables.sources import SourceFrame, read_source, read_sources
+from reasongen.tables.suppression import Suppressed, read_suppressed, with_suppressed
 
 __all__ = [
     "ContractReport",
     "SourceFrame",
+    "Suppressed",
     "Txn",
     "append",
     "check_contract",
@@ -50,7 +55,9 @@ __all__ = [
     "open_spark",
     "read_source",
     "read_sources",
+    "read_suppressed",
     "read_version",
     "valid_events",
+    "with_suppressed",
     "write_was_refused",
 ]

@@ -7,7 +7,7 @@ people keep ids and texts out of the statistics in the log, where no erasure wou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from reasongen.schema import Table
 
 _TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+ERASE_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,49 @@ def merge_changes(
         merge = merge.whenMatchedDelete(condition=remove_when)
     kept = None if remove_when is None else f"not coalesce({remove_when}, false)"
     merge = merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values)
-    with _commit_says(spark, txn, metadata):
+    with _session_says(spark, {_TXN[0]: txn.app_id, _TXN[1]: str(txn.version), _METADATA: metadata}):
         merge.execute()
     version = read_version(path)
     assert version is not None
     return version
+
+
+def erase_rows(spark: SparkSession, path: str, who: str, values: Collection[str], *, metadata: str) -> None:
+    """One commit without the rows in which `who` (SQL over the columns, a text) is one of `values`: look before.
+
+    By MERGE: a DELETE would write the values into the log as its predicate. Tried again where another writer came
+    between, at most ERASE_TRIES times: to erase twice is to erase once. Raises Delta's own error after that.
+    """
+    from delta.exceptions import DeltaConcurrentModificationException
+    from delta.tables import DeltaTable
+
+    gone = spark.createDataFrame([(value,) for value in values], "erased_value string")
+    merge = DeltaTable.forPath(spark, path).alias("old").merge(gone, f"{who} = erased_value").whenMatchedDelete()
+    for left in reversed(range(ERASE_TRIES)):
+        try:
+            with _session_says(spark, {_METADATA: metadata}):
+                merge.execute()
+            return
+        except DeltaConcurrentModificationException:
+            if not left:
+                raise
+
+
+def delete_old_files(spark: SparkSession, path: str, *, hours: float) -> None:
+    """Deletes the files that only versions older than `hours` need; 0: all but the newest version's.
+
+    Rows that a deletion vector merely hides are written out of their files first. No writer may be at work that began
+    longer than `hours` ago: its files would go too.
+    """
+    from delta.tables import DeltaTable
+
+    table = DeltaTable.forPath(spark, path)
+    if "deletionVectors" in (table.detail().select("tableFeatures").collect()[0][0] or []):
+        spark.sql(f"REORG TABLE delta.`{_absolute(path)}` APPLY (PURGE)")
+    # Its own entry in the log would be a version without a change.
+    off = {_RETENTION_CHECK: "false", "spark.databricks.delta.vacuum.logging.enabled": "false"}
+    with _session_says(spark, off):
+        table.vacuum(hours)
 
 
 def read_version(path: str) -> int | None:
@@ -141,12 +181,12 @@ def _open(path: str):  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def _commit_says(spark: SparkSession, txn: Txn, metadata: str) -> Iterator[None]:
-    """MERGE takes its transaction and its note from the session only; left set, the next write would be skipped."""
-    for key, value in ((_TXN[0], txn.app_id), (_TXN[1], str(txn.version)), (_METADATA, metadata)):
+def _session_says(spark: SparkSession, said: Mapping[str, str]) -> Iterator[None]:
+    """MERGE and VACUUM take these from the session only; left set, the next write would be skipped."""
+    for key, value in said.items():
         spark.conf.set(key, value)
     try:
         yield
     finally:
-        for key in (*_TXN, _METADATA):
+        for key in said:
             spark.conf.unset(key)
