@@ -273,4 +273,14 @@ SUPPRESSIONS = Table(
     people=True,
 )
 
+WITHDRAWALS = Table(
+    "withdrawals",
+    (
+        _C("kind", "string", "item, term, or reason"),
+        _C("value", "string", "item_id; words in NFKC without case; skeleton_hash: never a user's"),
+        _C("withdrawn_at", "timestamp", "UTC; from then on no night publishes such a reason"),
+    ),
+    key=("kind", "value"),
+)
+
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}

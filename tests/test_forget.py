@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from forgotten import KEY, bring, config_of, digest_of_others, people, plant_wor
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
-from reasongen.pipeline import forget_users, forgetting, generate_night, night
+from reasongen.pipeline import Run, forget_users, forgetting, generate_night, night
+from reasongen.tables import append
 from reasongen.tables.suppression import UserKey, with_user_hash
 
 PLANTED = people(20)
@@ -63,9 +64,8 @@ def versions(lake: Path) -> dict[str, int]:
 
 def erased(path: Path) -> int:
     """Rows about them, as DuckDB counts them."""
-    rows = DeltaTable(path).to_pyarrow_table()
     con = duckdb.connect()
-    con.register("rows_here", rows)
+    con.register("rows_here", pl.read_delta(str(path)).select("user_id").to_arrow())
     counted = con.execute("select count(*) from rows_here where list_contains(?, user_id)", [USERS]).fetchone()
     assert counted is not None
     return int(counted[0])
@@ -152,17 +152,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
 
 
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
-    runs = pl.read_delta(str(lake / "runs"))
-    row = (
-        runs.sort("token")
-        .tail(1)
-        .with_columns(
-            run_id=pl.lit("live"), status=pl.lit("started"), started_at=pl.lit(datetime.now(UTC)), ended_at=None
-        )
-    )
-    spark.createDataFrame(
-        row.cast({"ended_at": pl.Datetime}).to_pandas(), schema=spark.read.format("delta").load(f"{lake}/runs").schema
-    ).write.format("delta").mode("append").save(f"{lake}/runs")
+    append(Run("live", date(2026, 3, 2), "recommendation", 99).row(spark), f"{lake}/runs")
     receipt = forget_users(spark, config_of(lake), USERS)
     assert (receipt.state, receipt.waits_for) == ("removed", ["live"])
     assert receipt.purge_after is not None

@@ -7,6 +7,7 @@ judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
 forgetting   users out of every table, and the list that keeps them out
+withdrawing  reasons down at once, and kept down
 receipt      what a forgetting did
 ledger       what the run did; conservation
 progress     lines for who watches
@@ -18,5 +19,6 @@ from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import plan_night
 from reasongen.pipeline.summary import summary
+from reasongen.pipeline.withdrawing import withdraw
 
-__all__ = ["Run", "forget_users", "generate_night", "plan_night", "read_users", "summary"]
+__all__ = ["Run", "forget_users", "generate_night", "plan_night", "read_users", "summary", "withdraw"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +67,8 @@ def erase_suppressed_since(
     for name in names:
         holding = Holding(name, f"{config.root}/{name}", "`user_id`")
         if found := holding.found(spark, listed):
-            erase_rows(spark, holding.path, holding.who, list(found), metadata=NOTE)
+            gone = spark.createDataFrame([(who,) for who in found], "gone string")
+            erase_rows(gone, holding.path, holding.who, metadata=NOTE)
             rows += sum(found.values())
     return rows
 
@@ -87,7 +89,7 @@ class _Forgetting:
 
     spark: SparkSession
     config: NightConfig
-    users: tuple[str, ...]
+    users: tuple[str, ...] = field(repr=False)
     key: UserKey
     now: datetime
 
@@ -102,13 +104,15 @@ class _Forgetting:
         batch = Suppressed(self.spark.createDataFrame([(user,) for user in scope], "user_hash string"), self.key)
         holdings = self._holdings(receipt)
         running = self._running(receipt)
-        found = {holding.name: holding.found(self.spark, batch) for holding in holdings}
-        staged = staged_people(self.spark, self.config.root, batch)
+        with ThreadPoolExecutor(len(holdings) + 1) as pool:  # a look waits for plans more than for data
+            looks = pool.map(lambda holding: holding.found(self.spark, batch), holdings)
+            staged = staged_people(self.spark, self.config.root, batch)
+            found = {holding.name: rows for holding, rows in zip(holdings, looks, strict=True)}
         receipt.tables = {name: TableReceipt(sum(rows.values())) for name, rows in found.items()}
         receipt.staging = {run: rows for run, rows in staged.items() if run not in running}
         if not dry_run:
             still_open = self._remove(receipt, holdings, found, scope)
-            self._purge(receipt, holdings, still_open)
+            self._purge(receipt, holdings, still_open, scope)
             self._look_at_logs(receipt, holdings, found)
         return receipt
 
@@ -120,7 +124,7 @@ class _Forgetting:
         rows = self.spark.read.format("delta").load(self._list)
         joined = rows.join(F.broadcast(batch), F.col("user_hash") == F.col("mine"), how="left")
         chosen = joined.where(F.col("mine").isNotNull() | F.col("purged_at").isNull()).select(*SUPPRESSIONS.names)
-        return {row["user_hash"]: Entry(*row) for row in chosen.collect()}
+        return {row["user_hash"]: Entry(*row[:2], *map(_utc, row[2:])) for row in chosen.collect()}
 
     def _remove(
         self, receipt: Receipt, holdings: list[Holding], found: dict[str, dict[str, int]], scope: dict[str, Entry]
@@ -131,31 +135,33 @@ class _Forgetting:
             self._write(back)  # a feed brought them back: cut off now, the next forgetting has to know
             scope |= {entry.user_hash: entry for entry in back}
         for holding in (one for one in holdings if found[one.name]):
-            erase_rows(self.spark, holding.path, holding.who, list(found[holding.name]), metadata=NOTE)
+            gone = self.spark.createDataFrame([(who,) for who in found[holding.name]], "gone string")
+            erase_rows(gone, holding.path, holding.who, metadata=NOTE)
             receipt.tables[holding.name].state = "removed"
         for run in receipt.staging:
             delete_folder(self.spark, f"{self.config.root}/{STAGING}/{run}")
+        receipt.state = "purged" if receipt.staging else "unchanged"
+        moment = datetime.now(UTC)
         still_open = [entry for entry in scope.values() if entry.purged_at is None]
-        if removed := [entry for entry in still_open if here or entry.removed_at is None]:
-            moment = datetime.now(UTC)
-            changed = {entry.user_hash: entry._replace(removed_at=moment) for entry in removed}
-            self._write(list(changed.values()))
-            still_open = [changed.get(entry.user_hash, entry) for entry in still_open]
-        receipt.state = "removed" if still_open else "purged" if receipt.staging else "unchanged"
-        return still_open
+        return [one._replace(removed_at=moment) if here or one.removed_at is None else one for one in still_open]
 
-    def _purge(self, receipt: Receipt, holdings: list[Holding], still_open: list[Entry]) -> None:
-        """Deletes the files of older versions where nobody may need them, and writes that it is done."""
-        readers = timedelta(hours=self.config.forget.reader_hours)
+    def _purge(
+        self, receipt: Receipt, holdings: list[Holding], still_open: list[Entry], scope: dict[str, Entry]
+    ) -> None:
+        """Deletes the files of older versions, unless somebody may need them; writes down which it was."""
         latest = max((entry.removed_at for entry in still_open if entry.removed_at), default=None)
         if latest is None:
             return
-        if readers and latest + readers > datetime.now(UTC):
-            receipt.wait_for("readers", latest + readers)
+        hours = self.config.forget.reader_hours
+        if hours and latest + timedelta(hours=hours) > datetime.now(UTC):
+            receipt.wait_for("readers", latest + timedelta(hours=hours))
         if receipt.waits_for:
+            receipt.state = "removed"
+            if changed := [entry for entry in still_open if entry != scope[entry.user_hash]]:
+                self._write(changed)
             return
+        delete_old_files(self.spark, [holding.path for holding in holdings], hours=hours)
         for holding in holdings:
-            delete_old_files(self.spark, holding.path, hours=self.config.forget.reader_hours)
             table = receipt.tables[holding.name]
             table.state, table.version = "purged", read_version(holding.path)
         self._write([entry._replace(purged_at=datetime.now(UTC)) for entry in still_open])
@@ -197,6 +203,10 @@ class _Forgetting:
         for row in alive:
             receipt.wait_for(row["run_id"], row["started_at"].astimezone(UTC) + hours)
         return {row["run_id"] for row in alive}
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def read_users(file: str) -> list[str]:

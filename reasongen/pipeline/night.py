@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from reasongen.pipeline.publishing import (
 )
 from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools, tools_of
+from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
 from reasongen.quality import check_staged
 from reasongen.schema import OUTPUTS
 from reasongen.tables import Txn, append, check_contract, create_if_missing, read_sources, read_suppressed, read_version
@@ -88,7 +89,8 @@ class _Night:
             with self.stages.stage("generate"):
                 self._generate()
         with self.stages.stage("judge"):
-            judge = self.tools.judge(self.config)
+            withdrawals = read_withdrawals(self.spark, self.config.root)
+            judge = replace(self.tools.judge(self.config), withdrawn=withdrawals.words)
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
@@ -98,9 +100,10 @@ class _Night:
         if passed:
             with self.stages.stage("publish"):
                 self._publish(classed, kept, reasons)
-        # Who was forgotten after the list was read is in these tables again, if he was staged.
+        # Who was forgotten, or what was withdrawn, after the lists were read is in these tables again, where staged.
         seen = None if suppressed is None else suppressed.version
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
+        late += take_down_since(self.spark, self.config, withdrawals)
         self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
 
     def _table(self, name: str) -> DataFrame:

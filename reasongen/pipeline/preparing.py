@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.tools import Tools
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import PAIRS
 from reasongen.tables import (
     SourceFrame,
@@ -62,6 +63,7 @@ def prepare(
         scenario=config.scenario,
         consent=inputs.consent,
         suppressed=read_suppressed(spark, config.root, config.forget),
+        withdrawn_items=read_withdrawals(spark, config.root).items,
     )
     if config.limit is not None:
         wanted = chosen.where(F.col("reject").isNull()).orderBy(F.xxhash64("user_id", "item_id"), "user_id", "item_id")

@@ -7,12 +7,14 @@ people keep ids and texts out of the statistics in the log, where no erasure wou
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from reasongen.schema import Table
 
@@ -108,17 +110,19 @@ def merge_changes(
     return version
 
 
-def erase_rows(spark: SparkSession, path: str, who: str, values: Collection[str], *, metadata: str) -> None:
-    """One commit without the rows in which `who` (SQL over the columns, a text) is one of `values`: look before.
+def erase_rows(gone: DataFrame, path: str, what: str, *, metadata: str) -> None:
+    """One commit without the rows in which `what` (SQL over the columns, a text) stands in `gone`: look before.
 
-    By MERGE: a DELETE would write the values into the log as its predicate. Tried again where another writer came
-    between, at most ERASE_TRIES times: to erase twice is to erase once. Raises Delta's own error after that.
+    In: `gone` (gone, string). By MERGE: a DELETE would write the values into the log as its predicate. Tried again
+    where another writer came between, at most ERASE_TRIES times: to erase twice is to erase once. Raises Delta's own
+    error after that.
     """
     from delta.exceptions import DeltaConcurrentModificationException
     from delta.tables import DeltaTable
 
-    gone = spark.createDataFrame([(value,) for value in values], "erased_value string")
-    merge = DeltaTable.forPath(spark, path).alias("old").merge(gone, f"{who} = erased_value").whenMatchedDelete()
+    spark = gone.sparkSession
+    values = gone.select(F.col("gone").alias("erased_value"))
+    merge = DeltaTable.forPath(spark, path).alias("old").merge(values, f"{what} = erased_value").whenMatchedDelete()
     for left in reversed(range(ERASE_TRIES)):
         try:
             with _session_says(spark, {_METADATA: metadata}):
@@ -129,21 +133,25 @@ def erase_rows(spark: SparkSession, path: str, who: str, values: Collection[str]
                 raise
 
 
-def delete_old_files(spark: SparkSession, path: str, *, hours: float) -> None:
+def delete_old_files(spark: SparkSession, paths: Sequence[str], *, hours: float) -> None:
     """Deletes the files that only versions older than `hours` need; 0: all but the newest version's.
 
     Rows that a deletion vector merely hides are written out of their files first. No writer may be at work that began
     longer than `hours` ago: its files would go too.
     """
+    # An entry of its own in the log would be a version without a change.
+    off = {_RETENTION_CHECK: "false", "spark.databricks.delta.vacuum.logging.enabled": "false"}
+    with _session_says(spark, off), ThreadPoolExecutor(len(paths) or 1) as pool:
+        list(pool.map(lambda path: _delete_old_files(spark, path, hours), paths))
+
+
+def _delete_old_files(spark: SparkSession, path: str, hours: float) -> None:
     from delta.tables import DeltaTable
 
     table = DeltaTable.forPath(spark, path)
     if "deletionVectors" in (table.detail().select("tableFeatures").collect()[0][0] or []):
         spark.sql(f"REORG TABLE delta.`{_absolute(path)}` APPLY (PURGE)")
-    # Its own entry in the log would be a version without a change.
-    off = {_RETENTION_CHECK: "false", "spark.databricks.delta.vacuum.logging.enabled": "false"}
-    with _session_says(spark, off):
-        table.vacuum(hours)
+    table.vacuum(hours)
 
 
 def read_version(path: str) -> int | None:

@@ -134,13 +134,14 @@ def clean_candidates(
     other_scenarios: Collection[str] = (),
     consent: str = "required",
     suppressed: Suppressed | None = None,
+    withdrawn_items: Collection[str] = (),
 ) -> DataFrame:
     """The night's pairs, each with why it is kept out, and whether behaviour may be its evidence.
 
     In: `schema.CANDIDATES`, malformed; `items` and `users` cleaned. Rows of `other_scenarios` belong to other runs and
     are left out. `consent` "assumed": without a users table everybody is personalised. `suppressed`: the users whom no
     night may know; their rows are counted, without the id. Out: user_id, item_id, scenario (filled in), rank, score,
-    reject, skip (suppressed, minor, or null; only without reject), personal (boolean).
+    reject, skip (suppressed, withdrawn, minor, or null; only without reject), personal (boolean).
     """
     surface = F.coalesce(F.nullif(F.trim("scenario"), F.lit("")), F.lit(scenario))
     rows = candidates.withColumn("scenario", surface).where(~F.col("scenario").isin(*other_scenarios))
@@ -165,7 +166,11 @@ def clean_candidates(
     who = F.when(~F.col("suppressed"), F.col("user_id")).alias("user_id")
     told = ("item_id", "scenario", "rank", "score", "minor", "may", "suppressed")
     judged = rows.select(who, *told, reject.alias("reject"))
-    kept_out = F.when(F.col("suppressed"), F.lit("suppressed")).when(F.col("minor") == "yes", F.lit("minor"))
+    kept_out = _first(
+        suppressed=F.col("suppressed"),
+        withdrawn=F.col("item_id").isin(*withdrawn_items),
+        minor=F.col("minor") == "yes",
+    )
     skip = F.when(F.col("reject").isNull(), kept_out)
     personal = F.coalesce("may", F.lit(False)) & F.col("reject").isNull() & skip.isNull()
     return judged.select(
