@@ -134,6 +134,15 @@ class GateSettings(Settings):
     max_chars: int = Field(400, ge=1)
 
 
+class ForgetSettings(Settings):
+    """Erasing users: the key of their hashes, whether inputs are in scope, and what a purge has to wait for."""
+
+    key: str = Field("env:REASONGEN_FORGET_KEY", pattern="^(env|file):.+")
+    inputs: bool = False
+    run_hours: float = Field(24.0, gt=0)
+    reader_hours: float = Field(0.0, ge=0)
+
+
 class SparkSettings(Settings):
     """What the session is opened with; spark-submit's own --master and --conf go first."""
 
@@ -159,6 +168,7 @@ class NightConfig(Settings):
     engine: EngineSettings = EngineSettings()
     serving: ServingSettings = ServingSettings()
     gate: GateSettings = GateSettings()
+    forget: ForgetSettings = ForgetSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")
@@ -169,7 +179,8 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        plain = self.model_dump(mode="json", exclude={"spark": True, "root": True, "show": True, "engine": _TUNING})
+        aside: dict[str, Any] = {"spark": True, "root": True, "show": True, "forget": True, "engine": _TUNING}
+        plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

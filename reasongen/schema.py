@@ -260,4 +260,27 @@ RUNS = Table(
     statistics=("run_id", "night", "scenario", "token", "status"),
 )
 
+SUPPRESSIONS = Table(
+    "suppressions",
+    (
+        _C("user_hash", "string", "HMAC-SHA-256 of the user id, hex: without the key it names nobody"),
+        _C("key_id", "string", "tells which key made it, without telling the key"),
+        _C("suppressed_at", "timestamp", "UTC; from then on no night makes a reason for this user"),
+        _C("removed_at", "timestamp", "UTC; when the last rows were taken out; null: cut off before that"),
+        _C("purged_at", "timestamp", "UTC; when files of older versions were deleted; null: still to do"),
+    ),
+    key=("user_hash",),
+    people=True,
+)
+
+WITHDRAWALS = Table(
+    "withdrawals",
+    (
+        _C("kind", "string", "item, term, or reason"),
+        _C("value", "string", "item_id; words in NFKC without case; skeleton_hash: never a user's"),
+        _C("withdrawn_at", "timestamp", "UTC; from then on no night publishes such a reason"),
+    ),
+    key=("kind", "value"),
+)
+
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}

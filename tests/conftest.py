@@ -44,7 +44,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         .config("spark.driver.memory", "2g")
         .config(
             "spark.driver.extraJavaOptions",
-            f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j2.configurationFile=file:{ROOT}/conf/log4j2.properties",
+            # Without room for code the JVM stops compiling after some hundred Spark stages, and every test crawls.
+            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m "
+            f"-Dlog4j2.configurationFile=file:{ROOT}/conf/log4j2.properties",
         )
         .getOrCreate()
     )

@@ -64,7 +64,7 @@ def test_default_yaml_says_what_the_code_has_as_defaults() -> None:
     bare = NightConfig.model_validate(
         {"inputs": {"events": {"path": "a"}, "items": {"path": "b"}, "candidates": {"path": "c"}}}
     )
-    for name in ("evidence", "engine", "serving", "gate", "scenario", "locales", "show"):
+    for name in ("evidence", "engine", "serving", "gate", "forget", "scenario", "locales", "show"):
         assert getattr(config, name) == getattr(bare, name), name
 
 
@@ -150,7 +150,7 @@ SPEED = [
 RESULTS = ["engine.temperature=0.7", "engine.seed=1", "evidence.budget=1", "serving.valid_days=3", "gate.max_chars=99"]
 
 
-@pytest.mark.parametrize("changed", [*SPEED, "root=elsewhere", "spark.conf.a=b"])
+@pytest.mark.parametrize("changed", [*SPEED, "root=elsewhere", "spark.conf.a=b", "forget.reader_hours=5"])
 def test_the_digest_does_not_see_what_only_changes_speed_or_place(changed: str) -> None:
     assert night(changed).digest() == night().digest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,7 @@ from nights import night_over, reasons
 from pyspark.sql import SparkSession
 
 from reasongen.errors import LeaseError
-from reasongen.pipeline import Run, generate_night, night
+from reasongen.pipeline import Run, attempt, generate_night, night
 from reasongen.tables import take_lease
 
 SLICES = "engine.slice_prompts=200"
@@ -38,16 +39,21 @@ def words(config: Any) -> pl.DataFrame:
     return reasons(config).select("user_id", "item_id", "reason", "source", "prompt_hash").sort("user_id", "item_id")
 
 
+def module_of(step: str) -> ModuleType:
+    """Where a step is called from."""
+    return night if step == "prepare" else attempt
+
+
 def die_at(monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool) -> None:
     """The next night dies at `step` of the night, before it has begun or after it is done."""
-    real = getattr(night, step)
+    real = getattr(module_of(step), step)
 
     def dying(*args: Any, **named: Any) -> Any:
         if after:
             real(*args, **named)
         raise DriverGoneError(step)
 
-    monkeypatch.setattr(night, step, dying)
+    monkeypatch.setattr(module_of(step), step, dying)
 
 
 def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) -> None:
@@ -124,14 +130,14 @@ def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
 ) -> None:
     """It looks at its lease, falls asleep, and goes on when another run has published: the fence is what stops it."""
     config = night_over(small_world, tmp_path / "lake", SLICES)
-    lease_path, real, seen = f"{config.root}/leases/recommendation", getattr(night, step), list[Any]()
+    lease_path, real, seen = f"{config.root}/leases/recommendation", getattr(attempt, step), list[Any]()
 
     def asleep(*args: Any, **named: Any) -> Any:
         # The lease passes on while this run is not looking; `check` would see it, so it is not asked again.
         DeltaTable(lease_path).update(new_values={"host": "elsewhere", "process_began": 0.0})
         DeltaTable(lease_path).update(updates={"renewed_at": "renewed_at - interval '1 hour'"})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(night, step, real)
+            patch.setattr(attempt, step, real)
             patch.setattr(night, "_clean", lambda *_: None)  # else the sleeper would miss its files, and stop at that
             seen.append(generate_night(spark, config))
         seen.append((read_state(config), words(config)))
@@ -140,7 +146,7 @@ def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
         return real(*args, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(night, step, asleep)
+        patch.setattr(attempt, step, asleep)
         with suppress(LeaseError):  # it may also find that every row stands as it would have written it
             generate_night(spark, config)
     run, (state, published) = seen

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.tools import Tools
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import PAIRS
 from reasongen.tables import (
     SourceFrame,
@@ -23,6 +24,7 @@ from reasongen.tables import (
     count_codes,
     count_event_codes,
     night_start,
+    read_suppressed,
     valid_events,
 )
 
@@ -42,7 +44,8 @@ class Prepared:
 def prepare(
     spark: SparkSession, sources: Mapping[str, SourceFrame], config: NightConfig, *, tools: Tools, staging: str
 ) -> Prepared:
-    """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`.
+    """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`; nobody who asked to be forgotten is in
+    them.
 
     `classes`: candidates, pairs, and `skipped.<code>`, `rejected.<code>`. `codes`: `<table>.<code>` → rows.
     """
@@ -58,7 +61,13 @@ def prepare(
     )
     users = None if "users" not in sources else clean_users(sources["users"].frame)
     chosen = clean_candidates(
-        sources["candidates"].frame, items, users, scenario=config.scenario, consent=inputs.consent
+        sources["candidates"].frame,
+        items,
+        users,
+        scenario=config.scenario,
+        consent=inputs.consent,
+        suppressed=read_suppressed(spark, config.root, config.forget),
+        withdrawn_items=read_withdrawals(spark, config.root).items,
     )
     if config.limit is not None:
         wanted = chosen.where(F.col("reject").isNull()).orderBy(F.xxhash64("user_id", "item_id"), "user_id", "item_id")

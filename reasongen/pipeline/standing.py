@@ -27,14 +27,14 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Attempts:
-    """Every attempt of one scenario so far, the newest first, as rows of `runs`."""
+class PastRuns:
+    """Every run of one scenario so far, the newest first, as rows of `runs`."""
 
     rows: tuple[Mapping[str, Any], ...]
 
     @property
     def last_token(self) -> int:
-        """The highest token so far; 0 before the first attempt."""
+        """The highest token so far; 0 before the first run."""
         return max((row["token"] for row in self.rows), default=0)
 
     def refuse_older(self, night: date) -> None:
@@ -63,13 +63,13 @@ class Attempts:
         return None
 
 
-def attempts(path: str, scenario: str) -> Attempts:
-    """The attempts that `runs` at `path` knows of; none where there is no such table."""
+def past_runs(path: str, scenario: str) -> PastRuns:
+    """The runs that `runs` at `path` knows of; none where there is no such table."""
     if not DeltaTable.is_deltatable(path):
-        return Attempts(())
+        return PastRuns(())
     found = QueryBuilder().register("runs", DeltaTable(path)).execute(f"SELECT {_COLUMNS} FROM runs").read_all()
     rows = [row for row in pa.table(found).to_pylist() if row["scenario"] == scenario]
-    return Attempts(tuple(sorted(rows, key=lambda row: -row["token"])))
+    return PastRuns(tuple(sorted(rows, key=lambda row: -row["token"])))
 
 
 def _same(row: Mapping[str, Any], run: Run) -> bool:

@@ -23,6 +23,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from reasongen.errors import LeaseError
 
+LEASES = "leases"
+"""The folder below the root with one lease for each scenario."""
 HELD, FREE = "held", "free"
 _SCHEMA = pa.schema(
     [
