@@ -122,13 +122,15 @@ def _scores(pieces: Sequence[Piece], grounds: Grounds) -> dict[int, float]:
     """How much of each event stands in the pieces: characters that no field of the item says count fully."""
     scores: dict[int, float] = {}
     for piece in pieces:
-        if piece.kind is not Kind.LICENSED:
+        if piece.kind is Kind.OPEN:
             continue
         mask = piece.said | piece.denied
         for number in grounds.event_of(mask):
             size = piece.end - piece.start
             head = 2.0 if grounds.heads[number] & set(piece.keys) else 1.0
-            scores[number] = scores.get(number, 0.0) + size * head * (0.4 if mask & grounds.item else 1.0)
+            scores[number] = scores.get(number, 0.0) + size * head * (
+                0.4 if mask & grounds.item or piece.kind is Kind.NEUTRAL else 1.0
+            )
     return scores
 
 

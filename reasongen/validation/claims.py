@@ -28,6 +28,7 @@ from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
+_BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 MANY_OPEN = 4  # so many open words are an invention, not a wording that a person should look at
 
 
@@ -51,16 +52,16 @@ class ClaimJudge:
     conditions: re.Pattern[str]
 
     def judge(self, record: Record, grounds: Grounds | None = None) -> tuple[list[Finding], list[Claim]]:
-        """Every finding and every claim of a record's text. `grounds`: from `ground`, where many texts share it."""
+        """Every finding and every claim of a record's text. `grounds`: from `grounds`, where many texts share it."""
         if len(record.text) > MAX_CHARS:
             return [finding("word", "block", 0, len(record.text), f"wanted at most {MAX_CHARS} characters")], []
-        case = self._read(record, grounds or ground(record, self.lexicon))
+        case = self._read(record, grounds or self.grounds(record))
         checks = (
             open_words(case),
             names(case, self.lexicon),
             numbers(case),
             polarity(case, self.lexicon),
-            swaps(case, self.relations),
+            swaps(case, self.relations, self.lexicon),
             user_acts(case),
             interests(case, self.acts, self.conditions),
             comparisons(case, self.comparisons),
@@ -68,6 +69,10 @@ class ClaimJudge:
         )
         findings = [_placed(case, one) for check in checks for one in check]
         return findings, _claims(case)
+
+    def grounds(self, record: Record) -> Grounds:
+        """The evidence of a record, indexed once for any number of texts."""
+        return ground(record, self.lexicon)
 
     def _read(self, record: Record, grounds: Grounds) -> Case:
         text = normalise(record.text)
@@ -151,11 +156,28 @@ def numbers(case: Case) -> Iterator[Finding]:
         if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(one):
             continue
         stated = _stated(case)
-        if supported(one, stated) or _counts_events(case, one) or _of_them(case, one, stated):
+        if supported(one, stated):
+            if not _same_noun(case, one, stated):
+                yield finding("unit", "human", one.start, one.end, "wanted a count of the same")
+            continue
+        if _counts_events(case, one) or _of_them(case, one, stated):
+            continue
+        if _hour(case, one, stated):
             continue
         other_unit = any(abs(each.raw - one.raw) < 1e-9 and each.dimension == one.dimension for each in stated)
         kind = "unit" if other_unit and one.dimension != "count" else "number"
         yield finding(kind, "block", one.start, one.end, f"wanted a stated {one.dimension}")
+
+
+def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """312 pages are not 312 chapters: what is counted stands beside the same count in the evidence."""
+    if one.dimension != "count" or not one.beside:
+        return True
+    after = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24 and piece.kind is Kind.LICENSED][
+        :2
+    ]
+    counts = [each for each in stated if supported(one, [each])]
+    return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
 
 
 def _says_nothing(one: Quantity) -> bool:
@@ -175,6 +197,13 @@ def _counts_events(case: Case, one: Quantity) -> bool:
     return any(one.low <= count <= one.high for count in counts)
 
 
+def _hour(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """Until eleven: a bare number after a word of time is an hour that the evidence states."""
+    if one.dimension != "count" or not case.text.plain[: one.start].endswith(_BEFORE_HOURS):
+        return False
+    return any(each.dimension == "clock" and each.point % 720 == 60 * one.raw % 720 for each in stated)
+
+
 def _of_them(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
     """40 of them: a bare number that picks up a unit said before."""
     following = case.text.plain[one.end : one.end + 9]
@@ -190,30 +219,29 @@ def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
     least = 2 if lexicon.locale == "zh" else 3
     for piece in case.pieces:
         said, denied = piece.said & case.grounds.item, piece.denied & case.grounds.item
-        if piece.kind is not Kind.LICENSED or piece.end - piece.start < least or not said | denied:
+        if piece.kind is Kind.OPEN or piece.end - piece.start < least or not said | denied:
             continue
         if case.tells_of_user(piece.start) and (piece.said | piece.denied) & ~(case.grounds.item | case.grounds.user):
             continue
-        if piece.negated and said and not denied:
+        if piece.negated and said and not denied and piece.kind is Kind.LICENSED:
             yield finding("polarity", "human", piece.start, piece.end, "the evidence says it, the text denies it")
         elif not piece.negated and denied and not said:
             yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
 
 
-def swaps(case: Case, relations: re.Pattern[str]) -> Iterator[Finding]:
+def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[Finding]:
     """Words that only another item bears, told of this one."""
     own, bound = case.grounds.item | case.grounds.user, case.bound()
     for piece in case.pieces:
         mask = piece.said | piece.denied
         if piece.kind is not Kind.LICENSED or mask & own or case.tells_of_user(piece.start):
             continue
-        if set(case.grounds.event_of(mask)) & bound:
-            start, end = case.clause_of(piece.start)
-            if relations.search(case.text.plain, start, end):
-                continue
-            yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
-        else:
-            yield finding("swap", "block", piece.start, piece.end, "only another item bears it")
+        letters = case.text.plain[piece.start : piece.end] if lexicon.locale == "zh" else ""
+        if len(letters) == 2 and all(case.grounds.of(one)[0] & own or one in lexicon.neutral for one in letters):
+            continue
+        if set(case.grounds.event_of(mask)) & bound and relations.search(case.text.plain, *case.clause_of(piece.start)):
+            continue
+        yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
 
 
 def comparisons(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:

@@ -18,6 +18,10 @@ from reasongen.validation.words import compound_head, latin_words, words_of
 
 MAX_CHARS = 4000  # of one field; what stands after licenses nothing
 MAX_GRAM = 6
+_PAIRS = {  # words that count two
+    "zh": re.compile("[双对俩]"),
+    "en": re.compile(r"(?<![a-z])(?:double|dual|twin|pair|pairs|both|two way)(?![a-z])"),
+}
 Licence = tuple[int, int]  # fields that say it, fields that deny it
 
 
@@ -98,13 +102,20 @@ def _add(grounds: Grounds, lexicon: Lexicon, name: str, text: str) -> int:
         flags = bytearray(b"\1") * len(plain)
     keys = _grams(plain) if lexicon.locale == "zh" else _words(plain)
     for key, at in keys:
-        book = grounds.denied if flags[at] else grounds.said
+        book = grounds.denied if flags[at] and key not in lexicon.denying else grounds.said
         book[key] = book.get(key, 0) | bit
     for term, start in lexicon.terms_in(plain):
         said, denied = grounds.terms.get(term, (0, 0))
-        grounds.terms[term] = (said, denied | bit) if flags[start] else (said | bit, denied)
+        grounds.terms[term] = (
+            (said, denied | bit) if flags[start] and term not in lexicon.denying else (said | bit, denied)
+        )
     grounds.quantities += [(bit, one) for one in lexicon.reader.read(plain)]
+    grounds.quantities += [(bit, _two(match)) for match in _PAIRS[lexicon.locale].finditer(plain)]
     return bit
+
+
+def _two(match: re.Match[str]) -> Quantity:
+    return Quantity(*match.span(), 2, 2, "count", "", 0, raw=2, point=2)
 
 
 def _words(plain: str) -> Iterator[tuple[str, int]]:

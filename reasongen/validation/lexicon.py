@@ -24,7 +24,7 @@ NO_VALUES = (" no", " none", " not included", "无", "否", "不支持", "不含
 class Lexicon:
     """`neutral`: words that claim nothing (English lemmas and forms too), `grammar`: those that only join.
 
-    `pieces`: the neutral ones of Chinese, to be searched; `rows`: what a term licenses.
+    `pieces`: the neutral ones of Chinese, to be searched; `rows`: what a term licenses; `denying`: terms that deny.
     """
 
     locale: str
@@ -36,6 +36,7 @@ class Lexicon:
     terms: ahocorasick.Automaton
     rows: dict[str, tuple[str, ...]]
     negation: Negation
+    denying: frozenset[str]
     reader: Reader
     no_values: tuple[str, ...] = NO_VALUES
 
@@ -111,8 +112,14 @@ def compile_lexicon(licences: Licences) -> Lexicon:
         terms,
         {term: tuple(dict.fromkeys(row)) for term, row in rows.items()},
         negation_of(licences),
+        frozenset(term for term in every if _denies(negation_of(licences), term)),
         reader_of(licences.locale, licences),
     )
+
+
+def _denies(negation: Negation, term: str) -> bool:
+    """Whether a term holds its own negation (没有香味): who writes it asserts what it says."""
+    return bool(negation.marks.match(term) or negation.after.fullmatch(term))
 
 
 def _split(text: str) -> list[str]:

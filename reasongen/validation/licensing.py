@@ -5,7 +5,7 @@ vocabulary holds is open. Looks at words alone; what they say together is asked 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import rjieba
@@ -43,7 +43,7 @@ def cover(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[
     flags = lexicon.negation.denied(plain, whole=False)
     pieces = (_cover_chinese if lexicon.locale == "zh" else _cover_english)(plain, grounds, lexicon, taken)
     return [
-        Piece(one.start, one.end, one.kind, one.said, one.denied, bool(flags[one.end - 1]), one.keys) for one in pieces
+        replace(one, negated=bool(flags[one.end - 1]) and not lexicon.denying.intersection(one.keys)) for one in pieces
     ]
 
 
@@ -86,7 +86,7 @@ def _english_piece(word: Word, grounds: Grounds, lexicon: Lexicon, synonym: Piec
     if neutral and not said and not denied:
         return Piece(word.start, word.end, Kind.NEUTRAL, keys=word.keys)
     if said or denied:
-        return Piece(word.start, word.end, Kind.LICENSED, said, denied, keys=word.keys)
+        return Piece(word.start, word.end, Kind.NEUTRAL if neutral else Kind.LICENSED, said, denied, keys=word.keys)
     return Piece(word.start, word.end, Kind.OPEN, keys=word.keys)
 
 
@@ -147,7 +147,8 @@ def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> li
             said, denied = grounds.of(plain[start:end])
             if not said and not denied:
                 break
-            piece = Piece(start, end, Kind.LICENSED, said, denied, keys=(plain[start:end],))
+            kind = Kind.NEUTRAL if plain[start:end] in lexicon.neutral else Kind.LICENSED
+            piece = Piece(start, end, kind, said, denied, keys=(plain[start:end],))
             options[start].append((_GRAM if end - start > 1 else _SINGLE, piece))
     assert lexicon.pieces is not None
     for last, length in lexicon.pieces.iter(plain):
@@ -173,7 +174,7 @@ def _whole_words(plain: str, grounds: Grounds, pieces: list[Piece]) -> list[Piec
     for token, tag in rjieba.tag(plain):
         inside = [start for start in range(at, at + len(token)) if start in singles]
         at += len(token)
-        named = tag[:2] in _NAMES and len(inside) == len(token)
+        named = tag[:2] in _NAMES and len(inside) == len(token) and not any(singles[start] for start in inside)
         borne = [start for start in inside if singles[start]]
         if len(inside) > 1 and (named or (len(borne) > 1 and not grounds.near("".join(plain[one] for one in borne)))):
             broken.update(inside)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from reasongen.validation.facts import han_number
 from reasongen.validation.licences import Licences
 from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
+from reasongen.validation.words import words_of
 
 CONVERTED = 0.03  # a conversion may round so much of its value
 _CLOCK_ZH = re.compile(
-    rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:点|时(?!间))(?!整?[一-九]?[个只]|多|数|评|赞|击|开|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
+    rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:(?<!一)点|点(?=[半整钟]|一刻|三刻)|时(?!间))(?!整?[一-九]?[个只]|多|数|评|赞|击|开|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
 )
 _CLOCK = re.compile(
     r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?(?![\d:])"
@@ -28,7 +29,8 @@ class Quantity:
     """What is said from `start` to `end`: a value between `low` and `high` in the base unit of `dimension`.
 
     `dimension` is "count" without a unit, "clock" for a time of day in minutes. `unit`, `step` and `raw` tell how it is
-    written; `aspects` what it measures, as far as the words beside it tell; `counter` what is counted.
+    written, `point` is its value without about or over; `aspects` what it measures, as far as the words beside it tell;
+    `counter` the word after it, `beside` the keys of the English words around a count.
     """
 
     start: int
@@ -39,7 +41,9 @@ class Quantity:
     unit: str
     step: float
     raw: float = 0.0
+    point: float = 0.0
     counter: str = ""
+    beside: frozenset[str] = frozenset()
     aspects: frozenset[str] = frozenset()
 
 
@@ -64,13 +68,15 @@ class Reader:
                     found.append(one)
         found.sort(key=lambda one: one.start)
         found = _joined(plain, _shared_units(plain, found))
-        return [replace(one, aspects=self._aspects(plain, one)) for one in found]
+        return [replace(one, aspects=self._aspects(plain, one), beside=self._beside(plain, one)) for one in found]
 
     def _quantity(self, plain: str, match: re.Match[str]) -> Quantity | None:
         value = _value(match)
         if value is None:
             return None
         name = match.group("unit") or ""
+        if not name and not match.group("counter") and self._bare_numeral(plain, match):
+            return None
         dimension, unit, factor, offset = "count", "", 1.0, 0.0
         if name:
             dimension, unit, what = self.licences.units.named[name]
@@ -78,14 +84,23 @@ class Reader:
         low = high = value
         step = 0.5 * 10 ** -len(match.group("digits").partition(".")[2]) if match.group("digits") else 0.0
         if match.group("half"):
-            low = high = value + 0.5
+            low = high = value = value + 0.5
+        if tenths := match.groupdict().get("tenths"):
+            low = high = value = value + han_number(tenths) / 10 ** len(tenths)
         if match.group("more"):
             high = low + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
         low, high = self._approximate(plain, match, low, high)
         counter = "" if name else (match.group("counter") or "").strip()
         end = match.start("counter") if counter and self.licences.locale == "en" else match.end()
+        point = value * factor + offset
         low, high = low * factor + offset, high * factor + offset
-        return Quantity(match.start(), end, low, high, dimension, unit, step * factor, value, counter)
+        return Quantity(match.start(), end, low, high, dimension, unit, step * factor, value, point, counter)
+
+    @staticmethod
+    def _bare_numeral(plain: str, match: re.Match[str]) -> bool:
+        """A Chinese numeral with nothing to count is part of a word (四周, 万能): the words answer for it."""
+        ranges = re.compile("[到至~-][零一二两三四五六七八九十百0-9]").match(plain, match.end())
+        return bool(match.groupdict().get("han")) and not ranges
 
     def _approximate(self, plain: str, match: re.Match[str], low: float, high: float) -> tuple[float, float]:
         share = self.licences.units.approximate
@@ -120,7 +135,13 @@ class Reader:
         for match in (found for one in pattern for found in one.finditer(plain)):
             minutes = _minutes(match)
             if minutes is not None:
-                yield Quantity(match.start(), match.end(), minutes, minutes, "clock", "", 0.0)
+                yield Quantity(match.start(), match.end(), minutes, minutes, "clock", "", 0.0, point=minutes)
+
+    def _beside(self, plain: str, one: Quantity) -> frozenset[str]:
+        if self.licences.locale != "en" or one.dimension != "count":
+            return frozenset()
+        before, after = words_of(plain[max(0, one.start - 30) : one.start]), words_of(plain[one.end : one.end + 40])
+        return frozenset(key for word in (*before[-2:], *after[:3]) for key in word.keys)
 
     def _aspects(self, plain: str, one: Quantity) -> frozenset[str]:
         """The nearest word that says what is measured, in the same clause; Chinese names it before the number."""
@@ -157,7 +178,7 @@ def _same_value(said: Quantity, stated: Quantity) -> bool:
     if said.dimension == "count":
         room = 0.0
     room = min(room, 0.1 * abs(said.low)) + 1e-6
-    return said.low - room <= stated.high and stated.low <= said.high + room
+    return said.low - room <= stated.point <= said.high + room
 
 
 def _value(match: re.Match[str]) -> float | None:
@@ -208,6 +229,7 @@ def _shared_units(plain: str, found: list[Quantity]) -> list[Quantity]:
                 one,
                 low=one.low * scale,
                 high=one.high * scale,
+                point=one.point * scale,
                 dimension=after.dimension,
                 unit=after.unit,
                 step=one.step * scale,
@@ -224,7 +246,13 @@ def _joined(plain: str, found: list[Quantity]) -> list[Quantity]:
         if before and before.dimension == one.dimension != "count" and one.unit and before.unit != one.unit:
             between = plain[before.end : one.start]
             if between in ("", " ", " and ") and one.low < before.low and before.low == before.high:
-                out[-1] = replace(one, start=before.start, low=before.low + one.low, high=before.high + one.high)
+                out[-1] = replace(
+                    one,
+                    start=before.start,
+                    low=before.low + one.low,
+                    high=before.high + one.high,
+                    point=before.point + one.point,
+                )
                 continue
         out.append(one)
     return out
@@ -244,12 +272,12 @@ def reader_of(locale: str, licences: Licences) -> Reader:
     if locale == "zh":
         pattern = (
             rf"(?:(?P<digits>{DIGITS})|(?P<han>{HAN_NUMBER}(?:点[零一二三四五六七八九]{{1,3}})?|半(?=[个]?(?:{han}))))"
-            rf"(?P<more>多|来|余|几)?(?: ?(?P<unit>(?:{latin})(?![a-z])|{han})|(?P<counter>[{counters}]))?"
-            r"(?P<half>半(?![天夜年价]))?"
+            rf"(?P<more>多|来|余|几)?(?: ?(?P<unit>(?:{latin})(?![a-z])|{han})|(?P<counter>[小大整]?[{counters}]))?"
+            r"(?P<half>半(?![天夜年价]))?(?P<tenths>(?<=米)[一二三四五六七八九]{1,2}(?![个只件张把条层天]))?"
         )
     else:
         pattern = (
-            rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})|(?P<words>{_english_words()}))(?P<more>(?!))?"
+            rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})|(?P<words>(?:{_english_words()})(?![a-z])))(?P<more>(?!))?"
             rf"(?:(?: |-)?(?P<unit>(?:{latin}))(?![a-z0-9])|(?P<counter> [a-z]{{3,14}}))?(?P<half> and a half)?"
         )
     words = licences.words.approximations
@@ -268,10 +296,13 @@ def reader_of(locale: str, licences: Licences) -> Reader:
     )
 
 
+_WITH_A = "kilo|litre|liter|metre|meter|kilogram|gram|gallon|pint"  # a litre is one; a second is not
+
+
 def _english_words() -> str:
     one = "|".join(sorted(ENGLISH, key=len, reverse=True))
     counted = rf"(?:half an? |half a |a |an )?(?:{one})(?:[ -](?:and )?(?:{one}))?"
-    return rf"{counted}|half an?|half|an?(?= [a-z]{{1,12}} and a half)"
+    return rf"{counted}|half an?|half|an?(?= (?:[a-z]{{1,12}} and a half|{_WITH_A})(?![a-z]))"
 
 
 def _aspect_pattern(rows: Mapping[str, tuple[str, ...]], locale: str) -> tuple[re.Pattern[str], dict[str, str]]:

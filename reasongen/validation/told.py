@@ -41,6 +41,6 @@ def interests(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Itera
         start, end = case.clause_of(match.start())
         if conditions.search(case.text.plain, start, end):
             continue
-        near = [one for one in case.pieces if start <= one.start < end and one.kind is Kind.LICENSED]
+        near = [one for one in case.pieces if start <= one.start < end and one.kind is not Kind.OPEN]
         if not any((one.said | one.denied) & theirs for one in near):
             yield finding("interest", "human", *match.span(), "wanted a tag or an event that speaks of it")
