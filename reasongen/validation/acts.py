@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from reasongen.validation.grounds import Grounds
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece
+from reasongen.validation.prefilter import Prefilter
 from reasongen.validation.quantities import Quantity
 from reasongen.validation.record import Event
 
@@ -54,12 +55,14 @@ class ActReader:
     times: tuple[tuple[re.Pattern[str], int, int], ...]
     ago: re.Pattern[str]
     turns: re.Pattern[str]
+    prefilter: Prefilter
 
     def acts(self, plain: str, clauses: Sequence[tuple[int, int]]) -> list[Act]:
         """Every act, in the order of the text; an act inside a longer one is not told twice."""
-        ruled_out = [match.span() for match in self.not_acts.finditer(plain)]
+        possible = [number for number in self.prefilter.possible(plain) if number < len(self.kinds)]
+        ruled_out = [match.span() for match in self.not_acts.finditer(plain)] if possible else []
         found: list[Act] = []
-        for kinds, pattern in self.kinds:
+        for kinds, pattern in (self.kinds[number] for number in possible):
             for match in pattern.finditer(plain):
                 if any(start < match.end() and match.start() < end for start, end in ruled_out):
                     continue
@@ -74,9 +77,8 @@ class ActReader:
 
     def whens(self, plain: str, quantities: Sequence[Quantity]) -> list[When]:
         """Times ago: phrases of the language, and numbers of days, weeks, months with their "ago"."""
-        found = [
-            When(*match.span(), least, most) for pattern, least, most in self.times for match in pattern.finditer(plain)
-        ]
+        rows = (self.times[one - len(self.kinds)] for one in self.prefilter.possible(plain) if one >= len(self.kinds))
+        found = [When(*match.span(), least, most) for pattern, least, most in rows for match in pattern.finditer(plain)]
         for one in quantities:
             match = self.ago.match(plain, one.end) if one.dimension == "time" else None
             if match:
@@ -93,15 +95,20 @@ class ActReader:
 def act_reader(licences: Licences) -> ActReader:
     """The reader of one language, compiled once."""
     acts, locale = licences.acts, licences.locale
+    kinds = tuple(
+        (frozenset({kind, *acts.also.get(kind, ())}), one_of(rows, locale)) for kind, rows in acts.kinds.items()
+    )
+    times = tuple((one_of((pattern,), locale), least, most) for pattern, (least, most) in acts.times.items())
     return ActReader(
-        tuple((frozenset({kind, *acts.also.get(kind, ())}), one_of(rows, locale)) for kind, rows in acts.kinds.items()),
+        kinds,
         one_of(acts.not_acts, locale),
         one_of(acts.possession, locale),
         one_of(acts.interest, locale),
         one_of(acts.repeated, locale),
-        tuple((one_of((pattern,), locale), least, most) for pattern, (least, most) in acts.times.items()),
+        times,
         re.compile("|".join(f"(?:{pattern})" for pattern in acts.ago)),
         re.compile("[次回遍趟顿度眼轮]" if locale == "zh" else " ?(?:times|occasions|visits|looks|orders|purchases)"),
+        Prefilter([*(pattern.pattern for _, pattern in kinds), *(pattern.pattern for pattern, _, _ in times)]),
     )
 
 
@@ -168,7 +175,7 @@ def possessions(
         for piece in pieces:
             if not match.end() <= piece.start < min(clause[1], match.end() + _NEAR) or piece.kind is not Kind.LICENSED:
                 continue
-            if any(grounds.said.get(key, 0) & grounds.item for key in piece.keys):
+            if any(map(grounds.item_says, piece.keys)):
                 continue  # the item is one of that kind: "your coffee" may be this one
             if any(_about(piece, head) for head in grounds.heads):
                 yield Act(match.start(), piece.end, OWNED, clause)

@@ -128,7 +128,7 @@ def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
     """Names that no evidence writes: capitalised English words inside a sentence or with 's, known names."""
     plain, written = case.text.plain, case.text.written
     for match in lexicon.names.finditer(plain):
-        if match.group() not in case.grounds.names and not case.grounds.of(match.group())[0]:
+        if not case.grounds.names(match.group()) and not case.grounds.of(match.group())[0]:
             yield finding("name", "block", *match.span(), "wanted a name of the evidence")
     if lexicon.locale != "en":
         return
@@ -139,7 +139,7 @@ def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             or written[: match.start()].rstrip(" \"“‘'(")[-1] in ".!?:…"
         )
         owns = written[match.end() : match.end() + 2] in ("'s", "’s")
-        if (starts and not owns) or name in case.grounds.names or name in lexicon.capital_words:
+        if (starts and not owns) or case.grounds.names(name) or name in lexicon.capital_words:
             continue
         if owns and starts and name in lexicon.neutral:
             continue
@@ -186,7 +186,7 @@ def _says_nothing(one: Quantity) -> bool:
 
 def _stated(case: Case) -> list[Quantity]:
     allowed = case.grounds.item | sum(case.grounds.events[number] for number in case.bound())
-    return [each for bit, each in case.grounds.quantities if bit & allowed]
+    return case.grounds.quantities(allowed)
 
 
 def _counts_events(case: Case, one: Quantity) -> bool:
@@ -261,7 +261,7 @@ def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
 
 def _stands_in_item(case: Case, said: str) -> bool:
     keys = said.split() if said.isascii() else [said]
-    return all((case.grounds.said.get(key, 0)) & case.grounds.item for key in keys)
+    return all(map(case.grounds.item_says, keys))
 
 
 def _placed(case: Case, one: Finding) -> Finding:
@@ -275,7 +275,7 @@ def _claims(case: Case) -> list[Claim]:
     found: list[Claim] = []
     rows = [(p.start, p.end, case.grounds.name(p.said | p.denied)) for p in case.pieces if p.kind is not Kind.NEUTRAL]
     for one in case.quantities:
-        stated = next((bit for bit, each in case.grounds.quantities if supported(one, [each])), 0)
+        stated = case.grounds.bearer(one)
         if stated:
             rows.append((one.start, one.end, case.grounds.name(stated)))
     for act, named in zip(case.acts, case.named, strict=True):

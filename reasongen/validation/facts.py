@@ -29,6 +29,11 @@ class Facts:
         """The first number of the value."""
         return number_of(self.stated.get(name.lower(), ""))
 
+    def numbers_of(self, parts: Sequence[str]) -> list[float]:
+        """The numbers of all facts whose names hold one of the parts."""
+        found = (self.number(name) for name in self.stated if any(part in name for part in parts))
+        return [number for number in found if number is not None]
+
     def in_category(self, words: Sequence[str]) -> bool:
         """Whether the category holds one of the words."""
         category = self.category.lower()

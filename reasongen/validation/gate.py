@@ -12,6 +12,7 @@ import ahocorasick
 
 from reasongen.validation.facts import Facts, number_of
 from reasongen.validation.normal import NormalText, normalise
+from reasongen.validation.prefilter import Prefilter
 from reasongen.validation.prices import check_prices
 from reasongen.validation.rules import (
     Action,
@@ -42,29 +43,38 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Compiled:
-    """The policy of one language, ready to match: all terms in one automaton, each pattern once."""
+    """The policy of one language, ready to match: all terms in one automaton, each pattern once.
+
+    `numbers`: the check that each pattern of the prefilter belongs to.
+    """
 
     policy: Policy
     locale: str
     terms: ahocorasick.Automaton | None
     parts: tuple[tuple[Rule, AnyCheck, re.Pattern[str] | None], ...]
     exemptions: tuple[tuple[tuple[Exemption, re.Pattern[str]], ...], ...]
+    prefilter: Prefilter
+    numbers: tuple[int, ...]
 
     def check(self, text: str, facts: Facts) -> list[Finding]:
         """Every finding in the order of the rules. A check that breaks is a finding that blocks."""
         normal = _words_apart(normalise(text, self.policy.evasions))
         hits = _term_hits(self.terms, normal.plain)
+        active = sorted({*hits, *(self.numbers[one] for one in self.prefilter.possible(normal.plain))})
         findings: list[Finding] = []
-        for number, (rule, check, pattern) in enumerate(self.parts):
+        for number in active:
+            rule, check, pattern = self.parts[number]
             try:
-                spans = list(self._spans(number, check, pattern, normal, facts, hits))
+                spans = list(self._spans(number, check, pattern, normal.plain, facts, hits))
             except Exception as error:
                 findings.append(Finding(rule.id, rule.version, "block", 0, len(text), f"broke: {type(error).__name__}"))
                 continue
             for start, end in spans:
-                detail = normal.plain[start:end]
                 where = normal.original(start, end)
-                findings.append(Finding(rule.id, rule.version, check.action or rule.action, *where, detail))
+                action = check.action or rule.action
+                if check.categories and not facts.category:
+                    action = "human"  # whether the rule is about this item is not known
+                findings.append(Finding(rule.id, rule.version, action, *where, normal.plain[start:end]))
         return findings
 
     def _spans(
@@ -72,20 +82,20 @@ class Compiled:
         number: int,
         check: AnyCheck,
         pattern: re.Pattern[str] | None,
-        normal: NormalText,
+        plain: str,
         facts: Facts,
         hits: dict[int, list[tuple[int, int]]],
     ) -> Iterator[tuple[int, int]]:
-        if check.categories and not facts.in_category(check.categories):
+        if check.categories and facts.category and not facts.in_category(check.categories):
             return
-        found = list(_matches(check, pattern, normal.plain, facts, hits.get(number, ())))
+        found = list(_matches(check, pattern, plain, facts, hits.get(number, ())))
         if not found:
             return
         exempt = [
             one.span()
             for exemption, where in self.exemptions[number]
             if facts.proves(exemption.facts, exemption.categories)
-            for one in where.finditer(normal.plain)
+            for one in where.finditer(plain)
         ]
         for start, end in found:
             if not any(first <= start and end <= last for first, last in exempt):
@@ -137,7 +147,18 @@ def compile_policy(policy: Policy, locale: str) -> Compiled:
     )
     exemptions = tuple(tuple((one, re.compile(one.where)) for one in check.exempt) for _, check, _ in parts)
     numbered = [(number, check) for number, (_, check, _) in enumerate(parts) if isinstance(check, TermsCheck)]
-    return Compiled(policy, locale, _automaton(numbered), parts, exemptions)
+    texts = {number: _texts(check, pattern) for number, (_, check, pattern) in enumerate(parts)}
+    matched = tuple(number for number, text in texts.items() if text)
+    prefilter = Prefilter([texts[number] for number in matched])
+    return Compiled(policy, locale, _automaton(numbered), parts, exemptions, prefilter, matched)
+
+
+def _texts(check: AnyCheck, pattern: re.Pattern[str] | None) -> str:
+    """All that a check looks for as one pattern; empty for terms, which an automaton finds."""
+    if isinstance(check, PriceCheck):
+        every = (*check.money, *check.percent, *check.tenths, *check.claims)
+        return "|".join(f"(?:{one})" for one in every)
+    return pattern.pattern if pattern else ""
 
 
 def _words_apart(text: NormalText) -> NormalText:

@@ -20,7 +20,7 @@ _HAN_TAIL = re.compile("[\u3007\u3400-\u9fff]{2,12}")
 NO_VALUES = (" no", " none", " not included", "无", "否", "不支持", "不含", "没有", " n/a")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lexicon:
     """`neutral`: words that claim nothing (English lemmas and forms too), `grammar`: those that only join.
 

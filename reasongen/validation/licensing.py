@@ -10,7 +10,8 @@ from enum import Enum
 
 import rjieba
 
-from reasongen.validation.grounds import MAX_GRAM, Grounds
+from reasongen.validation.fields import MAX_GRAM
+from reasongen.validation.grounds import Grounds
 from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.words import Word, compound_head, latin_words, words_of
 
@@ -43,7 +44,8 @@ def cover(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[
     flags = lexicon.negation.denied(plain, whole=False)
     pieces = (_cover_chinese if lexicon.locale == "zh" else _cover_english)(plain, grounds, lexicon, taken)
     return [
-        replace(one, negated=bool(flags[one.end - 1]) and not lexicon.denying.intersection(one.keys)) for one in pieces
+        replace(one, negated=True) if flags[one.end - 1] and not lexicon.denying.intersection(one.keys) else one
+        for one in pieces
     ]
 
 
@@ -55,7 +57,7 @@ def _cover_english(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans)
     words = words_of(plain)
     licensed: dict[int, Piece] = {}
     for term, start, end in lexicon.term_spans(plain, words):
-        said, denied = grounds.terms.get(term, (0, 0))
+        said, denied = grounds.term(term)
         if said or denied:
             for word in words:
                 if start <= word.start and word.end <= end and (word.start not in licensed or len(term.split()) > 1):
@@ -154,7 +156,7 @@ def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> li
     for last, length in lexicon.pieces.iter(plain):
         options[last + 1 - length].append((_NEUTRAL, Piece(last + 1 - length, last + 1, Kind.NEUTRAL)))
     for term, start, end in lexicon.term_spans(plain, None):
-        said, denied = grounds.terms.get(term, (0, 0))
+        said, denied = grounds.term(term)
         if said or denied:
             options[start].append((_GRAM, Piece(start, end, Kind.LICENSED, said, denied, keys=(term,))))
     return options

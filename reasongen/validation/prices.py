@@ -17,10 +17,9 @@ CENT = 0.005  # of the currency's unit
 
 def check_prices(check: PriceCheck, plain: str, facts: Facts) -> Iterator[tuple[int, int]]:
     """Spans of sums that are no stated price, of discounts that do not follow from one, of promises without a basis."""
-    now = [facts.number(name) for name in check.now if facts.states(name)]
-    before = [facts.number(name) for name in check.before if facts.states(name)]
-    prices = [price for price in (*now, *before) if price is not None]
-    pairs = [(new, old) for new in now for old in before if new is not None and old is not None and old > 0]
+    now = [number for name in check.now if (number := facts.number(name)) is not None]
+    prices = facts.numbers_of(check.prices)
+    pairs = [(new, old) for new in now for old in prices if old > new]
     drops = [old - new for new, old in pairs]
     for start, end, said in _numbers(check.money, plain):
         if not any(abs(said - price) < CENT for price in [*prices, *drops]):

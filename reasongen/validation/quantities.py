@@ -6,22 +6,16 @@ Reads normal text. Knows no evidence: `supported` compares two quantities that i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reasongen.validation.clocks import clocks
 from reasongen.validation.facts import han_number
 from reasongen.validation.licences import Licences
 from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
 from reasongen.validation.words import words_of
 
 CONVERTED = 0.03  # a conversion may round so much of its value
-_CLOCK_ZH = re.compile(
-    rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:(?<!一)点|点(?=[半整钟]|一刻|三刻)|时(?!间))(?!整?[一-九]?[个只]|多|数|评|赞|击|开|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
-)
-_CLOCK = re.compile(
-    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?(?![\d:])"
-    r"|(?<![\w.])(?P<bare>\d{1,2}|" + "|".join(ENGLISH) + r") ?(?P<meridiem>a\.?m\.?|p\.?m\.?|o'clock)(?![a-z])"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +53,17 @@ class Reader:
 
     def read(self, plain: str) -> list[Quantity]:
         """Every quantity from left to right; 90×60 cm gives two in centimetres."""
-        found = [*self._clocks(plain)]
+        found = [
+            Quantity(*span, at, at, "clock", "", 0.0, point=at) for span, at in clocks(plain, self.licences.locale)
+        ]
         taken = [(one.start, one.end) for one in found]
         for match in self.pattern.finditer(plain):
             if not any(start < match.end() and match.start() < end for start, end in taken):
                 one = self._quantity(plain, match)
                 if one is not None:
                     found.append(one)
+        if not found:
+            return []
         found.sort(key=lambda one: one.start)
         found = _joined(plain, _shared_units(plain, found))
         return [replace(one, aspects=self._aspects(plain, one), beside=self._beside(plain, one)) for one in found]
@@ -130,13 +128,6 @@ class Reader:
             return low, high * (1 + share["over"])
         return low, high
 
-    def _clocks(self, plain: str) -> Iterator[Quantity]:
-        pattern = [_CLOCK_ZH, _CLOCK] if self.licences.locale == "zh" else [_CLOCK]
-        for match in (found for one in pattern for found in one.finditer(plain)):
-            minutes = _minutes(match)
-            if minutes is not None:
-                yield Quantity(match.start(), match.end(), minutes, minutes, "clock", "", 0.0, point=minutes)
-
     def _beside(self, plain: str, one: Quantity) -> frozenset[str]:
         if self.licences.locale != "en" or one.dimension != "count":
             return frozenset()
@@ -191,27 +182,6 @@ def _value(match: re.Match[str]) -> float | None:
         return han_number(whole) + (float("0." + "".join(str(han_number(one)) for one in part)) if part else 0.0)
     words = match.groupdict().get("words")
     return english_number(words) if words else None
-
-
-def _minutes(match: re.Match[str]) -> float | None:
-    groups = match.groupdict()
-    if groups.get("minute"):
-        hour, minute = int(groups["hour"]), int(groups["minute"])
-        return 60.0 * (hour % 12 + 12 * (groups["half"] == "pm") if groups["half"] else hour) + minute
-    if groups.get("bare"):
-        hour_said = english_number(groups["bare"]) if not groups["bare"].isdigit() else float(groups["bare"])
-        late = groups["meridiem"].startswith("p")
-        return None if hour_said is None else 60 * (hour_said % 12 + 12 * late)
-    if "part" not in groups or not groups["hour"]:
-        return None
-    hour = int(groups["hour"]) if groups["hour"].isdigit() else han_number(groups["hour"])
-    rest = groups["rest"] or ""
-    extra = {"半": 30, "一刻": 15, "三刻": 45}.get(rest)
-    if extra is None:
-        digits = rest.rstrip("分")
-        extra = int(digits) if digits.isdigit() else han_number(digits) if digits.strip("整钟") else 0
-    late = (groups["part"] or "")[:1] in "下傍晚夜" and groups["part"] and hour < 12
-    return 60.0 * (hour + 12 * bool(late)) + extra
 
 
 _TIMES = re.compile(r"(?: ?(?:[x×*~\-–—]|by|to|至|到|乘) ?)(?:and )?$")

@@ -85,7 +85,8 @@ class FactCheck(Check):
 class PriceCheck(Check):
     """Every sum of money is a stated price; a discount is the arithmetic of a stated pair with a stated basis.
 
-    `money` and `percent` hold the number in group `n`; `tenths` (八折) too; `claims` are words that promise a price.
+    `money`, `percent` and `tenths` (八折) hold the number in a group; `claims` are words that promise a price. `now`
+    names the price of today, `prices` what the name of any stated price holds.
     """
 
     kind: Literal["price"]
@@ -94,7 +95,7 @@ class PriceCheck(Check):
     tenths: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     now: tuple[str, ...]
-    before: tuple[str, ...]
+    prices: tuple[str, ...]
 
 
 AnyCheck = Annotated[TermsCheck | PatternCheck | FactCheck | PriceCheck, Field(discriminator="kind")]

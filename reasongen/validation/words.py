@@ -81,6 +81,7 @@ def keys_of(form: str) -> tuple[str, tuple[str, ...]]:
     return lemma, tuple(dict.fromkeys((lemma, "/" + root)))
 
 
+@lru_cache(maxsize=1 << 15)
 def compound_head(form: str) -> str:
     """lamp of headlamp, proof of splashproof; empty where the word is no compound of two known words."""
     if len(form) < 7 or not form.isalpha():
