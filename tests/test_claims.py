@@ -9,6 +9,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasongen.validation.claims import Claim
 from reasongen.validation.record import Record
 from reasongen.validation.texts import TextJudge, load_text_judge
 
@@ -142,3 +143,19 @@ def test_any_text_gets_a_verdict_with_spans_inside_it(text: str, locale: str) ->
 def test_any_evidence_can_be_read(description: str, locale: str) -> None:
     record = {"text": "A lamp, 一盏灯。", "locale": locale, "item": {"title": "灯 lamp", "description": description}}
     assert "R18_broke" not in {one.rule for one in JUDGE.check(Record.model_validate(record)).findings}
+
+
+def test_a_filled_span_is_a_claim_as_it_stands() -> None:
+    text = "The Zephyr 9000 stands beside a bookshelf."
+    record = Record.model_validate({**LAMP, "text": text, "locale": "en"})
+    filled = Claim(4, 15, "i")
+    assert JUDGE.check(record).outcome == "refuse"
+    found = JUDGE.check(record, bound=[filled])
+    assert "R18_number" not in {one.rule for one in found.findings}
+    assert "R18_name" not in {one.rule for one in found.findings}
+    assert filled in found.claims
+
+
+def test_a_rule_reads_filled_spans_too() -> None:
+    record = Record.model_validate({**LAMP, "text": "The best lamp ever is a lamp.", "locale": "en"})
+    assert JUDGE.check(record, bound=[Claim(4, 18, "i")]).outcome == "refuse"

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reasongen.validation.acts import ActReader, act_reader, done, named_events, possessions, times_said
+from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
 from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.normal import normalise
-from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Record
 from reasongen.validation.rules import Action
@@ -28,7 +28,6 @@ from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
-_BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 MANY_OPEN = 4  # so many open words are an invention, not a wording that a person should look at
 
 
@@ -51,11 +50,16 @@ class ClaimJudge:
     relations: re.Pattern[str]
     conditions: re.Pattern[str]
 
-    def judge(self, record: Record, grounds: Grounds | None = None) -> tuple[list[Finding], list[Claim]]:
-        """Every finding and every claim of a record's text. `grounds`: from `grounds`, where many texts share it."""
+    def judge(
+        self, record: Record, grounds: Grounds | None = None, bound: Sequence[Claim] = ()
+    ) -> tuple[list[Finding], list[Claim]]:
+        """Every finding and every claim of a record's text. `grounds`: from `grounds`, where many texts share it.
+
+        `bound`: spans that a renderer filled from evidence; they are claims as they stand, and no check asks of them.
+        """
         if len(record.text) > MAX_CHARS:
             return [finding("word", "block", 0, len(record.text), f"wanted at most {MAX_CHARS} characters")], []
-        case = self._read(record, grounds or self.grounds(record))
+        case = self._read(record, grounds or self.grounds(record), bound)
         checks = (
             open_words(case),
             names(case, self.lexicon),
@@ -68,13 +72,14 @@ class ClaimJudge:
             causes(case, self.causes),
         )
         findings = [_placed(case, one) for check in checks for one in check]
-        return findings, _claims(case)
+        findings = [one for one in findings if not _filled(one, bound)]
+        return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
 
     def grounds(self, record: Record) -> Grounds:
         """The evidence of a record, indexed once for any number of texts."""
         return ground(record, self.lexicon)
 
-    def _read(self, record: Record, grounds: Grounds) -> Case:
+    def _read(self, record: Record, grounds: Grounds, bound: Sequence[Claim] = ()) -> Case:
         text = normalise(record.text)
         plain = text.plain
         parts = clauses(plain)
@@ -86,7 +91,8 @@ class ClaimJudge:
             for part in dict.fromkeys(act.clause for act in acts)
             for turn in times_said(self.acts, plain, part, quantities)
         ]
-        taken = [(one.start, one.end) for one in quantities]
+        taken = [text.normal(one.start, one.end) for one in bound]
+        taken += [(one.start, one.end) for one in quantities]
         taken += [(one.start, one.end) for one in whens]
         taken += [turn[:2] for turn in turns]
         pieces = cover(plain, grounds, self.lexicon, taken)
@@ -149,71 +155,6 @@ def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
         yield finding("name", "block", at, at + len(name), "wanted a name of the evidence")
 
 
-def numbers(case: Case) -> Iterator[Finding]:
-    """Quantities that the item (or an event that the text names) does not state, or states of something else."""
-    told = [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
-    for one in case.quantities:
-        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(one):
-            continue
-        stated = _stated(case)
-        if supported(one, stated):
-            if not _same_noun(case, one, stated):
-                yield finding("unit", "human", one.start, one.end, "wanted a count of the same")
-            continue
-        if _counts_events(case, one) or _of_them(case, one, stated):
-            continue
-        if _hour(case, one, stated):
-            continue
-        other_unit = any(abs(each.raw - one.raw) < 1e-9 and each.dimension == one.dimension for each in stated)
-        kind = "unit" if other_unit and one.dimension != "count" else "number"
-        yield finding(kind, "block", one.start, one.end, f"wanted a stated {one.dimension}")
-
-
-def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
-    """312 pages are not 312 chapters: what is counted stands beside the same count in the evidence."""
-    if one.dimension != "count" or not one.beside:
-        return True
-    after = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24 and piece.kind is Kind.LICENSED][
-        :2
-    ]
-    counts = [each for each in stated if supported(one, [each])]
-    return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
-
-
-def _says_nothing(one: Quantity) -> bool:
-    return one.dimension == "count" and one.raw in (0.5, 1.0)
-
-
-def _stated(case: Case) -> list[Quantity]:
-    allowed = case.grounds.item | sum(case.grounds.events[number] for number in case.bound())
-    return case.grounds.quantities(allowed)
-
-
-def _counts_events(case: Case, one: Quantity) -> bool:
-    """Bought two lamps: the count of the event named, or how many events are named."""
-    if one.dimension != "count" or not case.tells_of_user(one.start):
-        return False
-    counts = {case.record.events[number].count for number in case.bound()} | {len(case.bound())}
-    return any(one.low <= count <= one.high for count in counts)
-
-
-def _hour(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
-    """Until eleven: a bare number after a word of time is an hour that the evidence states."""
-    if one.dimension != "count" or not case.text.plain[: one.start].endswith(_BEFORE_HOURS):
-        return False
-    return any(each.dimension == "clock" and each.point % 720 == 60 * one.raw % 720 for each in stated)
-
-
-def _of_them(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
-    """40 of them: a bare number that picks up a unit said before."""
-    following = case.text.plain[one.end : one.end + 9]
-    return (
-        one.dimension == "count"
-        and following.startswith((" of them", " of those", " on "))
-        and any(abs(each.raw - one.raw) < 1e-9 for each in stated)
-    )
-
-
 def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
     """Said where every field of the item denies it, or denied where every field says it."""
     least = 2 if lexicon.locale == "zh" else 3
@@ -262,6 +203,11 @@ def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
 def _stands_in_item(case: Case, said: str) -> bool:
     keys = said.split() if said.isascii() else [said]
     return all(map(case.grounds.item_says, keys))
+
+
+def _filled(one: Finding | Claim, bound: Sequence[Claim]) -> bool:
+    """Whether it lies inside a filled span."""
+    return any(filled.start <= one.start and one.end <= filled.end for filled in bound)
 
 
 def _placed(case: Case, one: Finding) -> Finding:

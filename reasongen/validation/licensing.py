@@ -158,7 +158,8 @@ def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> li
     for term, start, end in lexicon.term_spans(plain, None):
         said, denied = grounds.term(term)
         if said or denied:
-            options[start].append((_GRAM, Piece(start, end, Kind.LICENSED, said, denied, keys=(term,))))
+            kind = Kind.NEUTRAL if term in lexicon.neutral else Kind.LICENSED
+            options[start].append((_GRAM, Piece(start, end, kind, said, denied, keys=(term,))))
     return options
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,10 @@ class NormalText:
         if start >= end:
             return (self.starts[start], self.starts[start]) if start < len(self.plain) else (len(self.written),) * 2
         return self.starts[start], self.ends[end - 1]
+
+    def normal(self, start: int, end: int) -> tuple[int, int]:
+        """The span in `plain` of the characters of `written` from start to end."""
+        return bisect_left(self.starts, start), bisect_left(self.starts, end)
 
 
 def normalise(text: str, evasions: Mapping[str, str] = {}) -> NormalText:

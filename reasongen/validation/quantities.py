@@ -81,7 +81,7 @@ class Reader:
             factor, offset = what.factor, what.offset
         low = high = value
         step = 0.5 * 10 ** -len(match.group("digits").partition(".")[2]) if match.group("digits") else 0.0
-        if match.group("half"):
+        if match.group("half") or match.groupdict().get("and_half"):
             low = high = value = value + 0.5
         if tenths := match.groupdict().get("tenths"):
             low = high = value = value + han_number(tenths) / 10 ** len(tenths)
@@ -248,6 +248,7 @@ def reader_of(locale: str, licences: Licences) -> Reader:
     else:
         pattern = (
             rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})|(?P<words>(?:{_english_words()})(?![a-z])))(?P<more>(?!))?"
+            rf"(?P<and_half> and a half(?= (?:{latin})(?![a-z])))?"
             rf"(?:(?: |-)?(?P<unit>(?:{latin}))(?![a-z0-9])|(?P<counter> [a-z]{{3,14}}))?(?P<half> and a half)?"
         )
     words = licences.words.approximations

@@ -6,7 +6,7 @@ Pure and without state: `TextJudge` is made once per process and judges any numb
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,13 +47,16 @@ class TextJudge:
     gates: dict[str, Compiled]
     claims: dict[str, ClaimJudge]
 
-    def check(self, record: Record, *, rules_only: bool = False) -> TextVerdict:
-        """The verdict on a record's text. `rules_only` asks the rule gate alone. A check that breaks refuses."""
+    def check(self, record: Record, *, rules_only: bool = False, bound: Sequence[Claim] = ()) -> TextVerdict:
+        """The verdict on a record's text. `rules_only` asks the rule gate alone. A check that breaks refuses.
+
+        `bound`: spans that a renderer filled from evidence; rules read them too, claim checks take them as true.
+        """
         findings = self.gates[record.locale].check(record.text, record.facts())
         claims: list[Claim] = []
         if not rules_only:
             try:
-                more, claims = self.claims[record.locale].judge(record)
+                more, claims = self.claims[record.locale].judge(record, bound=bound)
             except Exception as error:
                 more = [Finding("R18_broke", 1, "block", 0, len(record.text), type(error).__name__)]
             findings = [*findings, *more]
