@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from reasongen.validation.fields import REMEMBERED, read_field
+from reasongen.validation.fields import REMEMBERED, Field, read_field
 from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.record import Item, Record
@@ -33,11 +33,11 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The item's index and that of all else. `heads`: for each event, the noun that its title is about."""
+    """The item's index, and the fields of all else. `heads`: for each event, the noun that its title is about."""
 
     fields: tuple[str, ...]
     own: Index
-    other: Index
+    other: tuple[tuple[int, Field], ...]
     item: int
     user: int
     events: tuple[int, ...]
@@ -45,15 +45,23 @@ class Grounds:
 
     def of(self, key: str) -> Licence:
         """Fields that say and that deny a key."""
-        own = self.own.keys.get(key, NOTHING)
-        other = self.other.keys.get(key)
-        return own if other is None else (own[0] | other[0], own[1] | other[1])
+        said, denied = self.own.keys.get(key, NOTHING)
+        for bit, field in self.other:
+            if key in field.said:
+                said |= bit
+            if key in field.denied:
+                denied |= bit
+        return said, denied
 
     def term(self, term: str) -> Licence:
         """Fields that license and that deny a synonym or an implication."""
-        own = self.own.terms.get(term, NOTHING)
-        other = self.other.terms.get(term)
-        return own if other is None else (own[0] | other[0], own[1] | other[1])
+        said, denied = self.own.terms.get(term, NOTHING)
+        for bit, field in self.other:
+            if term in field.terms:
+                said |= bit
+            if term in field.denied_terms:
+                denied |= bit
+        return said, denied
 
     def item_says(self, key: str) -> bool:
         """Whether the item itself has the key, word for word."""
@@ -61,21 +69,24 @@ class Grounds:
 
     def quantities(self, allowed: int) -> list[Quantity]:
         """What the fields of a mask state."""
-        return [one for index in (self.own, self.other) for bit, one in index.quantities if bit & allowed]
+        return [one for bit, one in self._stated() if bit & allowed]
 
     def bearer(self, claim: Quantity) -> int:
         """The first field that states the claimed quantity; 0 for none."""
-        rows = (row for index in (self.own, self.other) for row in index.quantities)
-        return next((bit for bit, one in rows if supported(claim, [one])), 0)
+        return next((bit for bit, one in self._stated() if supported(claim, [one])), 0)
+
+    def _stated(self) -> Iterator[tuple[int, Quantity]]:
+        yield from self.own.quantities
+        yield from ((bit, one) for bit, field in self.other for one in field.quantities)
 
     def near(self, letters: str) -> bool:
         """Whether the letters stand in this order, close together, in one clause of the evidence: 蒸…鱼."""
         pattern = re.compile("[^,.;:!?、。|]{0,5}".join(map(re.escape, letters)))
-        return any(pattern.search(text) for text in (*self.own.texts, *self.other.texts))
+        return any(map(pattern.search, (*self.own.texts, *(field.plain for _, field in self.other))))
 
     def names(self, name: str) -> bool:
         """Whether some field writes the word with a capital, or as its brand."""
-        return name in self.own.names or name in self.other.names
+        return name in self.own.names or any(name in field.names for _, field in self.other)
 
     def name(self, mask: int) -> str | None:
         """The first field of a mask."""
@@ -93,13 +104,16 @@ def ground(record: Record, lexicon: Lexicon) -> Grounds:
         (f"event.{number}", " | ".join(part for part in (one.title, one.category.replace("/", " "), one.text) if part))
         for number, one in enumerate(record.events)
     ]
-    count = len(own)
-    first = 1 << count
+    first = 1 << len(own)
     tags = " | ".join(record.user.tags)
     return Grounds(
         fields=(*(f"item.{name}" for name, _ in own), *(name for name, _ in other), "user.tags"),
         own=_item_index(lexicon, own),
-        other=_index(lexicon, [text for _, text in other] + [tags], count),
+        other=tuple(
+            (first << number, read_field(lexicon, text))
+            for number, text in enumerate([text for _, text in other] + [tags])
+            if text
+        ),
         item=first - 1,
         user=first << len(other) if tags else 0,
         events=tuple(first << number for number in range(len(other))),
@@ -109,20 +123,18 @@ def ground(record: Record, lexicon: Lexicon) -> Grounds:
 
 @lru_cache(maxsize=REMEMBERED)
 def _item_index(lexicon: Lexicon, fields: tuple[tuple[str, str], ...]) -> Index:
-    index = _index(lexicon, [text for _, text in fields], 0)
+    index = _index(lexicon, [text for _, text in fields])
     brand = frozenset(word for name, text in fields if name == "brand" for word in text.lower().split())
     return Index(index.keys, index.terms, index.quantities, index.names | brand, index.texts)
 
 
-def _index(lexicon: Lexicon, texts: Sequence[str], first: int) -> Index:
-    """The fields put together; field number `first` and on."""
+def _index(lexicon: Lexicon, texts: Sequence[str]) -> Index:
+    """The fields put together."""
     keys: dict[str, Licence] = {}
     terms: dict[str, Licence] = {}
     quantities: list[tuple[int, Quantity]] = []
     names: set[str] = set()
-    for number, text in enumerate(texts, start=first):
-        if not text:
-            continue
+    for number, text in enumerate(texts):
         bit, field = 1 << number, read_field(lexicon, text)
         for book, said, denied in ((keys, field.said, field.denied), (terms, field.terms, field.denied_terms)):
             for key in said:
@@ -133,8 +145,14 @@ def _index(lexicon: Lexicon, texts: Sequence[str], first: int) -> Index:
                 book[key] = (before[0], before[1] | bit)
         quantities += [(bit, one) for one in field.quantities]
         names |= field.names
-    plain = tuple(read_field(lexicon, text).plain for text in texts if text)
+    plain = tuple(read_field(lexicon, text).plain for text in texts)
     return Index(keys, terms, tuple(quantities), frozenset(names), plain)
+
+
+def forget_fields() -> None:
+    """Drop every field that this process remembers (to measure what evidence never seen costs)."""
+    read_field.cache_clear()
+    _item_index.cache_clear()
 
 
 def _item_fields(item: Item) -> Iterator[tuple[str, str]]:
