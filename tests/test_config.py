@@ -16,6 +16,8 @@ from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
 from reasongen.training.settings import TrainSettings
+from reasongen.validation.licences import Acts, Synonyms, Units, Words
+from reasongen.validation.rules import Evasions, load_rule
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 FILES = sorted(str(path.relative_to(CONF)) for path in CONF.rglob("*") if path.suffix in (".yaml", ".yml"))
@@ -40,6 +42,12 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
     "corpus/*.yaml": load_grammar,
+    "licences/*/words.yaml": lambda path: load_settings(Words, path),
+    "licences/*/synonyms.yaml": lambda path: load_settings(Synonyms, path),
+    "licences/*/acts.yaml": lambda path: load_settings(Acts, path),
+    "licences/units.yaml": lambda path: load_settings(Units, path),
+    "policies/*/*.yaml": load_rule,
+    "policies/evasions.yaml": lambda path: load_settings(Evasions, path),
     "world/*.yaml": lambda path: load_settings(Lexicon, path),
 }
 

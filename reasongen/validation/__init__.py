@@ -4,6 +4,11 @@ verdict.py     all rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
 withdrawn.py   what a person took down
+texts.py       free text with its evidence: rules of the policy and claims; the door of jobs/check_texts.py
+
+    gate.py       the rules of conf/policies behind normal.py (one spelling), prefilter.py (one pass) and facts.py
+    claims.py     what a text claims against what its evidence bears: words (licensing.py), quantities, acts (told.py)
+    grounds.py    the evidence by field, with what conf/licences lets follow from it (lexicon.py)
 """
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of

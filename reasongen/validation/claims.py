@@ -1,0 +1,236 @@
+"""Does the evidence of a reason bear what its text claims? One function per check; deny by default.
+
+R18_word      a content word that nothing licenses          R18_number, R18_unit   a quantity that no evidence states
+R18_act       an act of another kind, or none at all        R18_count, R18_time    how often, when
+R18_swap      a property of another item                    R18_polarity           said where the evidence denies it
+R18_name      a brand or name that stands nowhere           R18_comparison, R18_cause, R18_interest
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reasongen.validation.acts import ActReader, act_reader, done, named_events, possessions, times_said
+from reasongen.validation.figures import numbers
+from reasongen.validation.gate import Finding
+from reasongen.validation.grounds import Grounds, ground
+from reasongen.validation.lexicon import Lexicon, compile_lexicon
+from reasongen.validation.licences import Licences, one_of
+from reasongen.validation.licensing import Kind, cover
+from reasongen.validation.normal import normalise
+from reasongen.validation.reading import Case, finding
+from reasongen.validation.record import Record
+from reasongen.validation.rules import Action
+from reasongen.validation.told import interests, user_acts
+from reasongen.validation.words import clauses
+
+MAX_CHARS = 600  # a longer text is no reason
+MANY_OPEN = 4  # so many open words are an invention, not a wording that a person should look at
+
+
+class Claim(NamedTuple):
+    """A span of the text as written that says something, and the field that bears it (None: nothing does)."""
+
+    start: int
+    end: int
+    evidence: str | None
+
+
+@dataclass(frozen=True)
+class ClaimJudge:
+    """The checks of one language; made once per process by `claim_judge`."""
+
+    lexicon: Lexicon
+    acts: ActReader
+    comparisons: re.Pattern[str]
+    causes: re.Pattern[str]
+    relations: re.Pattern[str]
+    conditions: re.Pattern[str]
+
+    def judge(
+        self, record: Record, grounds: Grounds | None = None, bound: Sequence[Claim] = ()
+    ) -> tuple[list[Finding], list[Claim]]:
+        """Every finding and every claim of a record's text. `grounds`: from `grounds`, where many texts share it.
+
+        `bound`: spans that a renderer filled from evidence; they are claims as they stand, and no check asks of them.
+        """
+        if len(record.text) > MAX_CHARS:
+            return [finding("word", "block", 0, len(record.text), f"wanted at most {MAX_CHARS} characters")], []
+        case = self._read(record, grounds or self.grounds(record), bound)
+        checks = (
+            open_words(case),
+            names(case, self.lexicon),
+            numbers(case),
+            polarity(case, self.lexicon),
+            swaps(case, self.relations, self.lexicon),
+            user_acts(case),
+            interests(case, self.acts, self.conditions),
+            comparisons(case, self.comparisons),
+            causes(case, self.causes),
+        )
+        findings = [_placed(case, one) for check in checks for one in check]
+        findings = [one for one in findings if not _filled(one, bound)]
+        return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
+
+    def grounds(self, record: Record) -> Grounds:
+        """The evidence of a record, indexed once for any number of texts."""
+        return ground(record, self.lexicon)
+
+    def _read(self, record: Record, grounds: Grounds, bound: Sequence[Claim] = ()) -> Case:
+        text = normalise(record.text)
+        plain = text.plain
+        parts = clauses(plain)
+        quantities = self.lexicon.reader.read(plain)
+        acts = self.acts.acts(plain, parts)
+        whens = self.acts.whens(plain, quantities)
+        turns = [
+            turn
+            for part in dict.fromkeys(act.clause for act in acts)
+            for turn in times_said(self.acts, plain, part, quantities)
+        ]
+        taken = [text.normal(one.start, one.end) for one in bound]
+        taken += [(one.start, one.end) for one in quantities]
+        taken += [(one.start, one.end) for one in whens]
+        taken += [turn[:2] for turn in turns]
+        pieces = cover(plain, grounds, self.lexicon, taken)
+        told = {act.clause for act in acts}
+        acts += [act for act in possessions(self.acts, plain, parts, pieces, grounds) if act.clause not in told]
+        case = Case(text, record, grounds, parts, quantities, acts, whens, turns, pieces, [])
+        case.named = [named_events(act, parts, pieces, grounds) for act in acts]
+        return case
+
+
+def claim_judge(licences: Licences) -> ClaimJudge:
+    """Compile the checks of one language."""
+    words, locale = licences.words, licences.locale
+    return ClaimJudge(
+        compile_lexicon(licences),
+        act_reader(licences),
+        one_of(words.comparisons, locale),
+        one_of(words.causes, locale),
+        one_of(words.relations, locale),
+        one_of(words.conditions, locale),
+    )
+
+
+def open_words(case: Case) -> Iterator[Finding]:
+    """Content words that neither evidence nor a synonym nor the neutral vocabulary holds."""
+    runs: list[list[int]] = []
+    for piece in case.pieces:
+        if piece.kind is Kind.OPEN:
+            if runs and runs[-1][1] == piece.start:
+                runs[-1][1] = piece.end
+            else:
+                runs.append([piece.start, piece.end])
+    action: Action = "block" if len(runs) >= MANY_OPEN else "human"
+    for start, end in runs:
+        yield finding("word", action, start, end, "wanted evidence, found none")
+
+
+def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
+    """Names that no evidence writes: capitalised English words inside a sentence or with 's, known names."""
+    plain, written = case.text.plain, case.text.written
+    for match in lexicon.names.finditer(plain):
+        if not case.grounds.names(match.group()) and not case.grounds.of(match.group())[0]:
+            yield finding("name", "block", *match.span(), "wanted a name of the evidence")
+    if lexicon.locale != "en":
+        return
+    for match in re.finditer(r"(?<![\w'’])[A-Z][\w&]{1,30}", written):
+        name = match.group().lower()
+        starts = (
+            not written[: match.start()].rstrip(" \"“‘'(").rstrip()
+            or written[: match.start()].rstrip(" \"“‘'(")[-1] in ".!?:…"
+        )
+        owns = written[match.end() : match.end() + 2] in ("'s", "’s")
+        if (starts and not owns) or case.grounds.names(name) or name in lexicon.capital_words:
+            continue
+        if owns and starts and name in lexicon.neutral:
+            continue
+        at = next((i for i, start in enumerate(case.text.starts) if start >= match.start()), 0)
+        if any(piece.start == at and piece.kind is Kind.LICENSED for piece in case.pieces):
+            continue
+        yield finding("name", "block", at, at + len(name), "wanted a name of the evidence")
+
+
+def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
+    """Said where every field of the item denies it, or denied where every field says it."""
+    least = 2 if lexicon.locale == "zh" else 3
+    for piece in case.pieces:
+        said, denied = piece.said & case.grounds.item, piece.denied & case.grounds.item
+        if piece.kind is Kind.OPEN or piece.end - piece.start < least or not said | denied:
+            continue
+        if case.tells_of_user(piece.start) and (piece.said | piece.denied) & ~(case.grounds.item | case.grounds.user):
+            continue
+        if piece.negated and said and not denied and piece.kind is Kind.LICENSED:
+            yield finding("polarity", "human", piece.start, piece.end, "the evidence says it, the text denies it")
+        elif not piece.negated and denied and not said:
+            yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
+
+
+def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[Finding]:
+    """Words that only another item bears, told of this one."""
+    own, bound = case.grounds.item | case.grounds.user, case.bound()
+    for piece in case.pieces:
+        mask = piece.said | piece.denied
+        if piece.kind is not Kind.LICENSED or mask & own or case.tells_of_user(piece.start):
+            continue
+        letters = case.text.plain[piece.start : piece.end] if lexicon.locale == "zh" else ""
+        if len(letters) == 2 and all(case.grounds.of(one)[0] & own or one in lexicon.neutral for one in letters):
+            continue
+        if set(case.grounds.event_of(mask)) & bound and relations.search(case.text.plain, *case.clause_of(piece.start)):
+            continue
+        yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
+
+
+def comparisons(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
+    """Better, lighter, more than: no evidence compares, unless the item's own words do. Amounts are no comparisons."""
+    for match in pattern.finditer(case.text.plain):
+        amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
+        if not amount and not _stands_in_item(case, match.group()):
+            yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
+
+
+def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
+    """Promised effects on a person."""
+    for match in pattern.finditer(case.text.plain):
+        if not _stands_in_item(case, match.group()):
+            yield finding("cause", "human", *match.span(), "wanted evidence of an effect")
+
+
+def _stands_in_item(case: Case, said: str) -> bool:
+    keys = said.split() if said.isascii() else [said]
+    return all(map(case.grounds.item_says, keys))
+
+
+def _filled(one: Finding | Claim, bound: Sequence[Claim]) -> bool:
+    """Whether it lies inside a filled span."""
+    return any(filled.start <= one.start and one.end <= filled.end for filled in bound)
+
+
+def _placed(case: Case, one: Finding) -> Finding:
+    """The finding in characters of the text as written, with what was found."""
+    start, end = case.text.original(one.start, one.end)
+    return one._replace(start=start, end=end, detail=f"{case.text.written[start:end]}: {one.detail}")
+
+
+def _claims(case: Case) -> list[Claim]:
+    """Licensed and open pieces in the order of the text, those side by side with one source as one."""
+    found: list[Claim] = []
+    rows = [(p.start, p.end, case.grounds.name(p.said | p.denied)) for p in case.pieces if p.kind is not Kind.NEUTRAL]
+    for one in case.quantities:
+        stated = case.grounds.bearer(one)
+        if stated:
+            rows.append((one.start, one.end, case.grounds.name(stated)))
+    for act, named in zip(case.acts, case.named, strict=True):
+        did = done(act, case.record.events, named or range(len(case.record.events)))
+        rows.append((act.start, act.end, f"event.{did[0]}" if did else None))
+    for start, end, evidence in sorted(rows):
+        first, last = case.text.original(start, end)
+        if found and found[-1].evidence == evidence and first - found[-1].end <= 1:
+            found[-1] = found[-1]._replace(end=max(last, found[-1].end))
+        else:
+            found.append(Claim(first, last, evidence))
+    return found

@@ -1,0 +1,77 @@
+"""Quantities of a text against those of its evidence: number, unit, what is measured or counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reasongen.validation.gate import Finding
+from reasongen.validation.licensing import Kind
+from reasongen.validation.quantities import Quantity, supported
+from reasongen.validation.reading import Case, finding
+
+_BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
+
+
+def numbers(case: Case) -> Iterator[Finding]:
+    """Quantities that the item (or an event that the text names) does not state, or states of something else."""
+    told = [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
+    for one in case.quantities:
+        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(one):
+            continue
+        stated = _stated(case)
+        if supported(one, stated):
+            if not _same_noun(case, one, stated):
+                yield finding("unit", "human", one.start, one.end, "wanted a count of the same")
+            continue
+        if _counts_events(case, one) or _of_them(case, one, stated):
+            continue
+        if _hour(case, one, stated):
+            continue
+        other_unit = any(abs(each.raw - one.raw) < 1e-9 and each.dimension == one.dimension for each in stated)
+        kind = "unit" if other_unit and one.dimension != "count" else "number"
+        yield finding(kind, "block", one.start, one.end, f"wanted a stated {one.dimension}")
+
+
+def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """312 pages are not 312 chapters: what is counted stands beside the same count in the evidence."""
+    if one.dimension != "count" or not one.beside:
+        return True
+    after = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24 and piece.kind is Kind.LICENSED][
+        :2
+    ]
+    counts = [each for each in stated if supported(one, [each])]
+    return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
+
+
+def _says_nothing(one: Quantity) -> bool:
+    return one.dimension == "count" and one.raw in (0.5, 1.0)
+
+
+def _stated(case: Case) -> list[Quantity]:
+    allowed = case.grounds.item | sum(case.grounds.events[number] for number in case.bound())
+    return case.grounds.quantities(allowed)
+
+
+def _counts_events(case: Case, one: Quantity) -> bool:
+    """Bought two lamps: the count of the event named, or how many events are named."""
+    if one.dimension != "count" or not case.tells_of_user(one.start):
+        return False
+    counts = {case.record.events[number].count for number in case.bound()} | {len(case.bound())}
+    return any(one.low <= count <= one.high for count in counts)
+
+
+def _hour(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """Until eleven: a bare number after a word of time is an hour that the evidence states."""
+    if one.dimension != "count" or not case.text.plain[: one.start].endswith(_BEFORE_HOURS):
+        return False
+    return any(each.dimension == "clock" and each.point % 720 == 60 * one.raw % 720 for each in stated)
+
+
+def _of_them(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """40 of them: a bare number that picks up a unit said before."""
+    following = case.text.plain[one.end : one.end + 9]
+    return (
+        one.dimension == "count"
+        and following.startswith((" of them", " of those", " on "))
+        and any(abs(each.raw - one.raw) < 1e-9 for each in stated)
+    )

@@ -1,0 +1,138 @@
+"""The licences of conf/licences as frozen settings: neutral words, synonyms, implications, units, acts, times.
+
+Nothing enters them by itself: a person adds a word, a row or a pattern. Holds no check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from reasongen.config import Settings, load_settings
+from reasongen.errors import ConfigError
+from reasongen.validation.rules import bounded
+
+Patterns = tuple[str, ...]
+
+
+class Words(Settings):
+    """What says nothing of an item: `grammar` (function words), `neutral` (generic words), and the marks of a check.
+
+    `capitals`: words that are written large and name nothing of an item; `names`: known names that need evidence.
+    `negations` turn what follows in their clause, `after` what stands before (sugar-free). The other fields are
+    patterns on normal text: `comparisons`, `causes` (promised effects), `relations` (with, beside, 搭配),
+    `endings` (of numbers of acts: times, 次), `conditions` (if, 若).
+    """
+
+    version: int = Field(ge=1)
+    grammar: str
+    neutral: str
+    capitals: str = ""
+    names: str = ""
+    negations: Patterns
+    after: Patterns = ()
+    not_negations: Patterns = ()
+    comparisons: Patterns
+    causes: Patterns
+    relations: Patterns
+    conditions: Patterns
+    approximations: Mapping[str, Patterns]
+    counters: str = ""
+
+    @field_validator("negations", "after", "not_negations", "comparisons", "causes", "relations", "conditions")
+    @classmethod
+    def _all_bounded(cls, values: Patterns) -> Patterns:
+        return tuple(bounded(value) for value in values)
+
+
+class Synonyms(Settings):
+    """`groups`: each row licenses its members by one another. `implied`: what the left says, the right may say."""
+
+    version: int = Field(ge=1)
+    groups: tuple[str, ...]
+    implied: Mapping[str, str]
+
+
+class Acts(Settings):
+    """How a text speaks of the user's acts: patterns by kind of event, of possession, of interest; times in days.
+
+    `times`: pattern → [least, most] days ago. `ago`: patterns whose number and unit count days back.
+    """
+
+    version: int = Field(ge=1)
+    kinds: Mapping[str, Patterns]
+    not_acts: Patterns
+    possession: Patterns
+    interest: Patterns
+    repeated: Patterns
+    times: Mapping[str, tuple[int, int]]
+    ago: Patterns
+    also: Mapping[str, tuple[str, ...]]
+
+
+class Unit(Settings):
+    """One unit: `factor` of the base unit, `offset` for temperatures."""
+
+    factor: float = Field(gt=0)
+    offset: float = 0.0
+    names: tuple[str, ...]
+
+
+class Units(Settings):
+    """conf/licences/units.yaml: dimension → unit → factor and names; dimension → aspect → words."""
+
+    version: int = Field(ge=1)
+    dimensions: Mapping[str, Mapping[str, Unit]]
+    aspects: Mapping[str, Mapping[str, tuple[str, ...]]]
+    approximate: Mapping[str, float]
+
+    @cached_property
+    def named(self) -> dict[str, tuple[str, str, Unit]]:
+        """Name → (dimension, unit, factor)."""
+        return {
+            name: (dimension, unit, what)
+            for dimension, units in self.dimensions.items()
+            for unit, what in units.items()
+            for name in what.names
+        }
+
+
+class Licences(Settings):
+    """Everything that one language licenses."""
+
+    locale: str
+    words: Words
+    synonyms: Synonyms
+    acts: Acts
+    units: Units
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over all that the files say; 64 hex digits."""
+        return hashlib.sha256(self.model_dump_json(exclude_computed_fields=True).encode()).hexdigest()
+
+
+def one_of(patterns: Patterns, locale: str) -> re.Pattern[str]:
+    """All patterns as one, whole words where words stand apart; matches nothing where there are none."""
+    whole = "|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)"
+    return re.compile(whole if locale == "zh" else rf"(?<![a-z0-9])(?:{whole})(?![a-z0-9])")
+
+
+@lru_cache(maxsize=8)
+def load_licences(folder: str | Path, locale: str) -> Licences:
+    """Licences of one language: FOLDER/LOCALE/{words,synonyms,acts}.yaml, FOLDER/units.yaml. Raises ConfigError."""
+    own = Path(folder) / locale
+    if not own.is_dir():
+        raise ConfigError(f"{own}: wanted a folder of licences for {locale!r}; found none")
+    return Licences(
+        locale=locale,
+        words=load_settings(Words, own / "words.yaml"),
+        synonyms=load_settings(Synonyms, own / "synonyms.yaml"),
+        acts=load_settings(Acts, own / "acts.yaml"),
+        units=load_settings(Units, Path(folder) / "units.yaml"),
+    )

@@ -1,0 +1,80 @@
+"""Which of many patterns may stand in a text? One linear pass for all of them; only those are then matched exactly.
+
+Each pattern is given to RE2 without its lookarounds, which can only match more: what it does not find is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import re2
+
+MAX_CHARS = 2000  # a longer text is matched exactly by every pattern: the automaton might run out of memory on it
+MAX_MEMORY = 1 << 28  # bytes that the automata may take at most
+
+
+class Prefilter:
+    """Patterns by their place in the list that it is made of."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        options = re2.Options()
+        options.max_mem = MAX_MEMORY
+        options.log_errors = False
+        self._every = range(len(patterns))
+        self._always: list[int] = []
+        self._numbers: list[int] = []
+        self._set = re2.Set.SearchSet(options)
+        for number, pattern in enumerate(patterns):
+            try:
+                self._set.Add(without_lookarounds(pattern))
+                self._numbers.append(number)
+            except re2.error:
+                self._always.append(number)
+        if self._numbers:
+            self._set.Compile()
+
+    def possible(self, text: str) -> Sequence[int]:
+        """Numbers of the patterns that may match, and of those that RE2 cannot read, in no order."""
+        if len(text) > MAX_CHARS:
+            return self._every
+        if not self._numbers:
+            return self._always
+        return [*self._always, *(self._numbers[one] for one in self._set.Match(text) or ())]
+
+
+def without_lookarounds(pattern: str) -> str:
+    """The pattern with every (?!…), (?=…), (?<!…) and (?<=…) taken out."""
+    kept: list[str] = []
+    at = 0
+    while at < len(pattern):
+        if pattern.startswith(("(?!", "(?=", "(?<!", "(?<="), at):
+            at = _closed(pattern, at)
+        else:
+            end = _token_end(pattern, at)
+            kept.append(pattern[at:end])
+            at = end
+    return "".join(kept)
+
+
+def _token_end(pattern: str, at: int) -> int:
+    """The end of an escape, of a character class, or of one character."""
+    if pattern[at] == "\\":
+        return at + 2
+    if pattern[at] != "[":
+        return at + 1
+    at += 2 if pattern[at + 1] == "^" else 1
+    at += pattern[at] == "]"
+    while pattern[at] != "]":
+        at += 2 if pattern[at] == "\\" else 1
+    return at + 1
+
+
+def _closed(pattern: str, at: int) -> int:
+    """The end of the group that opens at a place."""
+    depth = 0
+    while True:
+        end = _token_end(pattern, at)
+        depth += (pattern[at] == "(") - (pattern[at] == ")")
+        at = end
+        if depth == 0:
+            return at

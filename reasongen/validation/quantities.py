@@ -1,0 +1,282 @@
+"""Numbers with their units, as a text says them: 4.6千克, 不到五公斤, half a litre, under 90 g, 八点半, a dozen.
+
+Reads normal text. Knows no evidence: `supported` compares two quantities that it is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reasongen.validation.clocks import clocks
+from reasongen.validation.facts import han_number
+from reasongen.validation.licences import Licences
+from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
+from reasongen.validation.words import words_of
+
+CONVERTED = 0.03  # a conversion may round so much of its value
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What is said from `start` to `end`: a value between `low` and `high` in the base unit of `dimension`.
+
+    `dimension` is "count" without a unit, "clock" for a time of day in minutes. `unit`, `step` and `raw` tell how it is
+    written, `point` is its value without about or over; `aspects` what it measures, as far as the words beside it tell;
+    `counter` the word after it, `beside` the keys of the English words around a count.
+    """
+
+    start: int
+    end: int
+    low: float
+    high: float
+    dimension: str
+    unit: str
+    step: float
+    raw: float = 0.0
+    point: float = 0.0
+    counter: str = ""
+    beside: frozenset[str] = frozenset()
+    aspects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Finds the quantities of one language."""
+
+    licences: Licences
+    pattern: re.Pattern[str]
+    before: re.Pattern[str]
+    after: re.Pattern[str]
+    aspects: dict[str, tuple[re.Pattern[str], dict[str, str]]]
+
+    def read(self, plain: str) -> list[Quantity]:
+        """Every quantity from left to right; 90×60 cm gives two in centimetres."""
+        found = [
+            Quantity(*span, at, at, "clock", "", 0.0, point=at) for span, at in clocks(plain, self.licences.locale)
+        ]
+        taken = [(one.start, one.end) for one in found]
+        for match in self.pattern.finditer(plain):
+            if not any(start < match.end() and match.start() < end for start, end in taken):
+                one = self._quantity(plain, match)
+                if one is not None:
+                    found.append(one)
+        if not found:
+            return []
+        found.sort(key=lambda one: one.start)
+        found = _joined(plain, _shared_units(plain, found))
+        return [replace(one, aspects=self._aspects(plain, one), beside=self._beside(plain, one)) for one in found]
+
+    def _quantity(self, plain: str, match: re.Match[str]) -> Quantity | None:
+        value = _value(match)
+        if value is None:
+            return None
+        name = match.group("unit") or ""
+        if not name and not match.group("counter") and self._bare_numeral(plain, match):
+            return None
+        dimension, unit, factor, offset = "count", "", 1.0, 0.0
+        if name:
+            dimension, unit, what = self.licences.units.named[name]
+            factor, offset = what.factor, what.offset
+        low = high = value
+        step = 0.5 * 10 ** -len(match.group("digits").partition(".")[2]) if match.group("digits") else 0.0
+        if match.group("half") or match.groupdict().get("and_half"):
+            low = high = value = value + 0.5
+        if tenths := match.groupdict().get("tenths"):
+            low = high = value = value + han_number(tenths) / 10 ** len(tenths)
+        if match.group("more"):
+            high = low + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
+        low, high = self._approximate(plain, match, low, high)
+        counter = "" if name else (match.group("counter") or "").strip()
+        end = match.start("counter") if counter and self.licences.locale == "en" else match.end()
+        point = value * factor + offset
+        low, high = low * factor + offset, high * factor + offset
+        return Quantity(match.start(), end, low, high, dimension, unit, step * factor, value, point, counter)
+
+    @staticmethod
+    def _bare_numeral(plain: str, match: re.Match[str]) -> bool:
+        """A Chinese numeral with nothing to count is part of a word (四周, 万能): the words answer for it."""
+        ranges = re.compile("[到至~-][零一二两三四五六七八九十百0-9]").match(plain, match.end())
+        return bool(match.groupdict().get("han")) and not ranges
+
+    def _approximate(self, plain: str, match: re.Match[str], low: float, high: float) -> tuple[float, float]:
+        share = self.licences.units.approximate
+        kinds = {
+            *(
+                kind
+                for found in self.before.finditer(plain, max(0, match.start() - 14), match.start())
+                if found.end() == match.start()
+                for kind, text in found.groupdict().items()
+                if text
+            ),
+            *(
+                kind
+                for found in [self.after.match(plain, match.end())]
+                if found
+                for kind, text in found.groupdict().items()
+                if text
+            ),
+        }
+        if "about" in kinds:
+            return low * (1 - share["about"]), high * (1 + share["about"])
+        if "nearly" in kinds:
+            return low * (1 - share["nearly"]), high
+        if "under" in kinds:
+            return low * (1 - share["under"]), high * (1 - 1e-9)
+        if "over" in kinds:
+            return low, high * (1 + share["over"])
+        return low, high
+
+    def _beside(self, plain: str, one: Quantity) -> frozenset[str]:
+        if self.licences.locale != "en" or one.dimension != "count":
+            return frozenset()
+        before, after = words_of(plain[max(0, one.start - 30) : one.start]), words_of(plain[one.end : one.end + 40])
+        return frozenset(key for word in (*before[-2:], *after[:3]) for key in word.keys)
+
+    def _aspects(self, plain: str, one: Quantity) -> frozenset[str]:
+        """The nearest word that says what is measured, in the same clause; Chinese names it before the number."""
+        if one.dimension not in self.aspects:
+            return frozenset()
+        pattern, names = self.aspects[one.dimension]
+        left = max((plain.rfind(mark, 0, one.start) for mark in ",.;:!?、。;·\n"), default=-1) + 1
+        right = min((at for mark in ",;!?、。\n" if (at := plain.find(mark, one.end)) >= 0), default=len(plain))
+        before = list(pattern.finditer(plain, max(left, one.start - 24), one.start))
+        after = list(pattern.finditer(plain, one.end, min(right, one.end + 24)))
+        if before and (self.licences.locale == "zh" or not after or one.start - before[-1].end() <= 12):
+            return frozenset({names[before[-1].group()]})
+        return frozenset({names[after[0].group()]} if after else ())
+
+
+def supported(said: Quantity, stated: Sequence[Quantity]) -> Quantity | None:
+    """The stated quantity that says the same: same dimension, value within what was said, no other aspect."""
+    for one in stated:
+        if one.dimension != said.dimension or not _same_value(said, one):
+            continue
+        if said.aspects and one.aspects and not said.aspects & one.aspects:
+            continue
+        return one
+    return None
+
+
+def _same_value(said: Quantity, stated: Quantity) -> bool:
+    if said.dimension == "clock":
+        return said.low % 720 == stated.low % 720 and (said.low == stated.low or min(said.low, stated.low) < 720)
+    exact = said.unit == stated.unit or said.dimension == "count"
+    room = max(
+        said.step if exact and said.step < 0.5 * abs(said.low) else 0.0, 0.0 if exact else CONVERTED * abs(said.low)
+    )
+    if said.dimension == "count":
+        room = 0.0
+    room = min(room, 0.1 * abs(said.low)) + 1e-6
+    return said.low - room <= stated.point <= said.high + room
+
+
+def _value(match: re.Match[str]) -> float | None:
+    if digits := match.group("digits"):
+        return float(digits.replace(",", ""))
+    if han := match.groupdict().get("han"):
+        if han == "半":
+            return 0.5
+        whole, _, part = han.partition("点")
+        return han_number(whole) + (float("0." + "".join(str(han_number(one)) for one in part)) if part else 0.0)
+    words = match.groupdict().get("words")
+    return english_number(words) if words else None
+
+
+_TIMES = re.compile(r"(?: ?(?:[x×*~\-–—]|by|to|至|到|乘) ?)(?:and )?$")
+
+
+def _shared_units(plain: str, found: list[Quantity]) -> list[Quantity]:
+    """90×60厘米, 10 to 12 cm: the number without a unit takes that of the next one."""
+    out = list(found)
+    for at in range(len(out) - 2, -1, -1):
+        one, after = out[at], out[at + 1]
+        between = plain[one.end : after.start]
+        if one.dimension == "count" and after.dimension not in ("count", "clock") and _TIMES.fullmatch(between):
+            scale = after.low / _raw(plain, after) if _raw(plain, after) else 1.0
+            out[at] = replace(
+                one,
+                low=one.low * scale,
+                high=one.high * scale,
+                point=one.point * scale,
+                dimension=after.dimension,
+                unit=after.unit,
+                step=one.step * scale,
+                counter="",
+            )
+    return out
+
+
+def _joined(plain: str, found: list[Quantity]) -> list[Quantity]:
+    """一斤三两, 1 h 30 min: one quantity in two units."""
+    out: list[Quantity] = []
+    for one in found:
+        before = out[-1] if out else None
+        if before and before.dimension == one.dimension != "count" and one.unit and before.unit != one.unit:
+            between = plain[before.end : one.start]
+            if between in ("", " ", " and ") and one.low < before.low and before.low == before.high:
+                out[-1] = replace(
+                    one,
+                    start=before.start,
+                    low=before.low + one.low,
+                    high=before.high + one.high,
+                    point=before.point + one.point,
+                )
+                continue
+        out.append(one)
+    return out
+
+
+def _raw(plain: str, one: Quantity) -> float:
+    digits = re.search(DIGITS, plain[one.start : one.end])
+    return float(digits.group().replace(",", "")) if digits else 0.0
+
+
+def reader_of(locale: str, licences: Licences) -> Reader:
+    """The reader of one language, to be made once per process."""
+    names = sorted(licences.units.named, key=len, reverse=True)
+    latin = "|".join(re.escape(name) for name in names if name.isascii() or not "\u4e00" <= name[0] <= "\u9fff")
+    han = "|".join(re.escape(name) for name in names if "\u4e00" <= name[0] <= "\u9fff")
+    counters = licences.words.counters
+    if locale == "zh":
+        pattern = (
+            rf"(?:(?P<digits>{DIGITS})|(?P<han>{HAN_NUMBER}(?:点[零一二三四五六七八九]{{1,3}})?|半(?=[个]?(?:{han}))))"
+            rf"(?P<more>多|来|余|几)?(?: ?(?P<unit>(?:{latin})(?![a-z])|{han})|(?P<counter>[小大整]?[{counters}]))?"
+            r"(?P<half>半(?![天夜年价]))?(?P<tenths>(?<=米)[一二三四五六七八九]{1,2}(?![个只件张把条层天]))?"
+        )
+    else:
+        pattern = (
+            rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})|(?P<words>(?:{_english_words()})(?![a-z])))(?P<more>(?!))?"
+            rf"(?P<and_half> and a half(?= (?:{latin})(?![a-z])))?"
+            rf"(?:(?: |-)?(?P<unit>(?:{latin}))(?![a-z0-9])|(?P<counter> [a-z]{{3,14}}))?(?P<half> and a half)?"
+        )
+    words = licences.words.approximations
+    before = "|".join(f"(?P<{kind}>{'|'.join(words[kind])})" for kind in ("about", "nearly", "under", "over"))
+    after = "|".join(
+        f"(?P<{kind}>{'|'.join(words[kind + '_after'])})"
+        for kind in ("about", "under", "over")
+        if words.get(kind + "_after")
+    )
+    return Reader(
+        licences,
+        re.compile(pattern),
+        re.compile(rf"(?:{before}) ?(?:a |an |the )?" if locale == "en" else rf"(?:{before})"),
+        re.compile(after or "(?!)"),
+        {dimension: _aspect_pattern(rows, locale) for dimension, rows in licences.units.aspects.items()},
+    )
+
+
+_WITH_A = "kilo|litre|liter|metre|meter|kilogram|gram|gallon|pint"  # a litre is one; a second is not
+
+
+def _english_words() -> str:
+    one = "|".join(sorted(ENGLISH, key=len, reverse=True))
+    counted = rf"(?:half an? |half a |a |an )?(?:{one})(?:[ -](?:and )?(?:{one}))?"
+    return rf"{counted}|half an?|half|an?(?= (?:[a-z]{{1,12}} and a half|{_WITH_A})(?![a-z]))"
+
+
+def _aspect_pattern(rows: Mapping[str, tuple[str, ...]], locale: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    names = {word: aspect for aspect, words in rows.items() for word in words}
+    longest = "|".join(re.escape(word) for word in sorted(names, key=len, reverse=True))
+    return re.compile(longest if locale == "zh" else rf"(?<![a-z])(?:{longest})(?![a-z])"), names

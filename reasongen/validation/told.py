@@ -1,0 +1,46 @@
+"""What a text tells the user of themselves: acts, possessions, interests. Each must rest on the events or the tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from reasongen.validation.acts import ActReader, done, happened
+from reasongen.validation.gate import Finding
+from reasongen.validation.licensing import Kind
+from reasongen.validation.reading import Case, finding
+
+ANY_TIME = 1000  # days; a time that reaches so far back says nothing
+
+
+def user_acts(case: Case) -> Iterator[Finding]:
+    """Acts of another kind than the events', another count, another time."""
+    events = case.record.events
+    bare = [when for when in case.whens if when.most < ANY_TIME]
+    if bare and not case.acts:
+        yield finding("time", "human", bare[0].start, bare[0].end, "wanted an act that it is the time of")
+    for act, named in zip(case.acts, case.named, strict=True):
+        did = done(act, events, named or range(len(events)))
+        if not did:
+            yield finding("act", "block", act.start, act.end, "wanted an event of this kind")
+            continue
+        turns = [turn for turn in case.turns if act.clause[0] <= turn[0] < act.clause[1]]
+        often = [number for number in did if all(least <= events[number].count <= most for _, _, least, most in turns)]
+        if not often:
+            yield finding("count", "block", turns[0][0], turns[0][1], "wanted the count of the event")
+            continue
+        whens = [when for when in case.whens if len(case.acts) == 1 or act.clause[0] <= when.start < act.clause[1]]
+        if whens and not any(all(happened(events[number], when) for when in whens) for number in often):
+            yield finding("time", "block", whens[0].start, whens[0].end, "wanted the time of the event")
+
+
+def interests(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Iterator[Finding]:
+    """You like camping: a tag of the user or an event speaks of it."""
+    theirs = case.grounds.user | sum(case.grounds.events)
+    for match in acts.interest.finditer(case.text.plain):
+        start, end = case.clause_of(match.start())
+        if conditions.search(case.text.plain, start, end):
+            continue
+        near = [one for one in case.pieces if start <= one.start < end and one.kind is not Kind.OPEN]
+        if not any((one.said | one.denied) & theirs for one in near):
+            yield finding("interest", "human", *match.span(), "wanted a tag or an event that speaks of it")

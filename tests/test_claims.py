@@ -1,0 +1,161 @@
+"""Each claim check stops its own fault and lets the true neighbour pass: same evidence, one thing changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasongen.validation.claims import Claim
+from reasongen.validation.record import Record
+from reasongen.validation.texts import TextJudge, load_text_judge
+
+JUDGE: TextJudge = load_text_judge(ROOT / "conf")
+
+LAMP: dict[str, Any] = {
+    "item": {
+        "title": "Ravel reading lamp",
+        "description": "Walnut base with a brass arm. Dimmable in 4 steps, 800 lumens. No bulb included. USB-C.",
+        "tags": ["reading", "desk"],
+        "attributes": {"Weight": "1.2 kg", "Height": "42 cm", "Cable": "1.8 m"},
+        "category": "Home/Lighting",
+        "brand": "Ravel",
+    },
+    "events": [
+        {"event": "purchase", "title": "Oak bookshelf", "category": "Home/Furniture", "days_ago": 15, "count": 2},
+        {"event": "browse", "title": "Paper lantern, red", "category": "Home/Lighting", "days_ago": 3, "count": 3},
+    ],
+    "user": {"tags": ["novels"]},
+}
+STEAMER: dict[str, Any] = {
+    "item": {
+        "title": "双层竹蒸笼 22厘米",
+        "description": "毛竹手工编成，两层一盖，可蒸馒头和鱼。使用前需用清水浸泡。不可放入洗碗机。",
+        "tags": ["蒸菜", "竹制"],
+        "attributes": {"直径": "22厘米", "高度": "15厘米", "重量": "680克"},
+        "category": "厨具/蒸锅",
+        "brand": "竹里",
+    },
+    "events": [
+        {"event": "purchase", "title": "铸铁炒锅", "category": "厨具/炒锅", "days_ago": 20, "count": 1},
+        {"event": "browse", "title": "不锈钢蒸锅 三层", "category": "厨具/蒸锅", "days_ago": 2, "count": 4},
+    ],
+    "user": {"tags": ["下厨"]},
+}
+
+
+def verdict(text: str, evidence: dict[str, Any], locale: str) -> tuple[str, set[str]]:
+    found = JUDGE.check(Record.model_validate({**evidence, "text": text, "locale": locale}))
+    return found.outcome, {one.rule for one in found.findings}
+
+
+ENGLISH = [
+    ("R18_word", "A reading lamp with a walnut base.", "A reading lamp with a velvet shade."),
+    ("R18_number", "The lamp gives 800 lumens.", "The lamp gives 900 lumens."),
+    ("R18_number", "It dims in four steps.", "It dims in six steps."),
+    ("R18_number", "It weighs under 1.3 kg.", "It weighs under 1.1 kg."),
+    ("R18_unit", "The cable is 180 cm long.", "The cable is 1.8 cm long."),
+    ("R18_unit", "It weighs 1.2 kilograms.", "It weighs 1.2 pounds."),
+    ("R18_act", "You bought an oak bookshelf; here is a reading lamp.", "You bought a paper lantern; here is a lamp."),
+    ("R18_count", "You looked at a paper lantern three times.", "You looked at a paper lantern twice."),
+    ("R18_time", "You bought a bookshelf two weeks ago.", "You bought a bookshelf yesterday."),
+    ("R18_time", "You viewed a lantern three days ago.", "You viewed a lantern last month."),
+    ("R18_swap", "You viewed a red lantern; this lamp has a brass arm.", "You bought a bookshelf; this lamp is red."),
+    ("R18_polarity", "The bulb is not included.", "The bulb is included."),
+    ("R18_name", "A Ravel lamp with a brass arm.", "A lamp by Norvik with a brass arm."),
+    ("R18_name", "Ravel's lamp has a brass arm.", "Norvik's lamp has a brass arm."),
+    ("R18_comparison", "A lamp of more than 40 cm.", "A lamp that is brighter than the lantern."),
+    ("R18_cause", "A lamp for reading at the desk.", "A lamp that helps you fall asleep."),
+    ("R18_interest", "You like novels; here is a reading lamp.", "You like brass; here is a reading lamp."),
+    ("R18_act", "Your bookshelf could have a lamp beside it.", "Your lantern could have a lamp beside it."),
+]
+CHINESE = [
+    ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
+    ("R18_number", "蒸笼直径22厘米。", "蒸笼直径26厘米。"),
+    ("R18_number", "两层的竹蒸笼。", "四层的竹蒸笼。"),
+    ("R18_number", "重量不到七百克。", "重量不到六百克。"),
+    ("R18_unit", "高15厘米的竹蒸笼。", "高15毫米的竹蒸笼。"),
+    ("R18_unit", "重一斤三两多的竹蒸笼。", "重680斤的竹蒸笼。"),
+    ("R18_act", "你买过铸铁炒锅，可以再看看这个竹蒸笼。", "你买过三层的不锈钢蒸锅，再看看这个竹蒸笼。"),
+    ("R18_count", "三层的不锈钢蒸锅你看了四次。", "三层的不锈钢蒸锅你看了六次。"),
+    ("R18_time", "二十天前你买了铸铁炒锅。", "前天你买了铸铁炒锅。"),
+    ("R18_swap", "你看过不锈钢蒸锅，这个是竹的。", "你买过炒锅，这个蒸笼是不锈钢的。"),
+    ("R18_polarity", "用前要用清水浸泡，不可放洗碗机。", "用前要用清水浸泡，可放洗碗机。"),
+    ("R18_name", "竹里的双层蒸笼。", "苏泊尔的双层蒸笼。"),
+    ("R18_comparison", "竹编的双层蒸笼。", "这个蒸笼比不锈钢的更轻。"),
+    ("R18_cause", "能蒸馒头和鱼的竹蒸笼。", "能蒸馒头和鱼的竹蒸笼，让你胃口变好。"),
+    ("R18_interest", "喜欢下厨的你可以看看这个竹蒸笼。", "喜欢馒头的你可以看看这个竹蒸笼。"),
+    ("R18_swap", "你的炒锅旁边可以放这个竹蒸笼。", "你的不锈钢蒸锅旁边可以放这个竹蒸笼。"),
+]
+
+
+@pytest.mark.parametrize(("check", "true", "planted"), ENGLISH)
+def test_an_english_claim_check_stops_its_fault_alone(check: str, true: str, planted: str) -> None:
+    assert verdict(true, LAMP, "en") == ("pass", set())
+    outcome, rules = verdict(planted, LAMP, "en")
+    assert outcome != "pass"
+    assert check in rules
+
+
+@pytest.mark.parametrize(("check", "true", "planted"), CHINESE)
+def test_a_chinese_claim_check_stops_its_fault_alone(check: str, true: str, planted: str) -> None:
+    assert verdict(true, STEAMER, "zh") == ("pass", set())
+    outcome, rules = verdict(planted, STEAMER, "zh")
+    assert outcome != "pass"
+    assert check in rules
+
+
+def test_every_claim_names_the_field_that_bears_it() -> None:
+    text = "You bought a bookshelf; this lamp has a brass arm and gives 800 lumens."
+    found = JUDGE.check(Record.model_validate({**LAMP, "text": text, "locale": "en"}))
+    said = {text[claim.start : claim.end]: claim.evidence for claim in found.claims}
+    assert said["bought"] == "event.0"
+    assert said["800 lumens"] == "item.description"
+    assert None not in said.values()
+
+
+def test_what_nothing_bears_is_a_claim_without_evidence() -> None:
+    found = JUDGE.check(Record.model_validate({**LAMP, "text": "A lamp with a velvet shade.", "locale": "en"}))
+    assert [claim.evidence for claim in found.claims if claim.evidence is None] == [None, None][: len(found.findings)]
+
+
+def test_without_evidence_every_content_word_is_open() -> None:
+    assert verdict("A brass lamp.", {}, "en") == ("review", {"R18_word"})
+    assert verdict("黄铜台灯。", {}, "zh")[1] == {"R18_word"}
+
+
+def test_many_open_words_are_refused_at_once() -> None:
+    assert verdict("Velvet trim, silver thread, marble plinth and cork feet.", LAMP, "en")[0] == "refuse"
+
+
+@given(st.text(max_size=120), st.sampled_from(["zh", "en"]))
+def test_any_text_gets_a_verdict_with_spans_inside_it(text: str, locale: str) -> None:
+    evidence = STEAMER if locale == "zh" else LAMP
+    found = JUDGE.check(Record.model_validate({**evidence, "text": text, "locale": locale}))
+    assert all(0 <= one.start <= one.end <= len(text) for one in (*found.findings, *found.claims))
+    assert "R18_broke" not in {one.rule for one in found.findings}
+
+
+@given(st.text(max_size=200), st.sampled_from(["zh", "en"]))
+def test_any_evidence_can_be_read(description: str, locale: str) -> None:
+    record = {"text": "A lamp, 一盏灯。", "locale": locale, "item": {"title": "灯 lamp", "description": description}}
+    assert "R18_broke" not in {one.rule for one in JUDGE.check(Record.model_validate(record)).findings}
+
+
+def test_a_filled_span_is_a_claim_as_it_stands() -> None:
+    text = "The Zephyr 9000 stands beside a bookshelf."
+    record = Record.model_validate({**LAMP, "text": text, "locale": "en"})
+    filled = Claim(4, 15, "i")
+    assert JUDGE.check(record).outcome == "refuse"
+    found = JUDGE.check(record, bound=[filled])
+    assert "R18_number" not in {one.rule for one in found.findings}
+    assert "R18_name" not in {one.rule for one in found.findings}
+    assert filled in found.claims
+
+
+def test_a_rule_reads_filled_spans_too() -> None:
+    record = Record.model_validate({**LAMP, "text": "The best lamp ever is a lamp.", "locale": "en"})
+    assert JUDGE.check(record, bound=[Claim(4, 18, "i")]).outcome == "refuse"

@@ -1,0 +1,68 @@
+"""The prefilter may say more than is there, never less."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasongen.validation.gate import compile_policy
+from reasongen.validation.prefilter import MAX_CHARS, Prefilter, without_lookarounds
+from reasongen.validation.rules import load_policy
+
+GATES = {name: compile_policy(load_policy(ROOT / "conf" / "policies"), name) for name in ("zh", "en")}
+PIECES = [
+    *["the", "best", "no", "other", "cures", "diabetes", "your", "doctor", "studies", "show", "100%", "safe", "hurry"],
+    *[
+        "您",
+        "你",
+        "最",
+        "好",
+        "第一",
+        "治",
+        "感冒",
+        "元",
+        "8折",
+        "剩",
+        "2件",
+        "微信",
+        "医生",
+        "推荐",
+        "环保",
+        " ",
+        "，",
+        "-",
+        "7",
+    ],
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "plain"),
+    [
+        ("a(?!b)c", "ac"),
+        ("(?<![a-z])x(?![a-z])", "x"),
+        (r"[(?!)]\((?=d(e|f))g", r"[(?!)]\(g"),
+        ("(?:a|(?<=b[)])c)", "(?:a|c)"),
+        (r"(?!\))z", "z"),
+    ],
+)
+def test_lookarounds_go_and_all_else_stays(pattern: str, plain: str) -> None:
+    assert without_lookarounds(pattern) == plain
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14), st.sampled_from(["zh", "en"]), st.sampled_from(["", " "]))
+def test_what_a_pattern_finds_is_possible(pieces: list[str], locale: str, gap: str) -> None:
+    gate, text = GATES[locale], gap.join(pieces)
+    possible = {gate.numbers[one] for one in gate.prefilter.possible(text)}
+    found = {number for number, (_, _, pattern) in enumerate(gate.parts) if pattern and pattern.search(text)}
+    assert found <= possible
+
+
+def test_a_pattern_that_it_cannot_read_is_always_possible() -> None:
+    assert list(Prefilter(["a", r"(b)\1"]).possible("zzz")) == [1]
+
+
+def test_a_long_text_is_matched_by_every_pattern() -> None:
+    assert list(Prefilter(["a", "b"]).possible("z" * (MAX_CHARS + 1))) == [0, 1]
