@@ -98,7 +98,7 @@ class ScriptedSettings(Settings):
 class EngineSettings(Settings):
     """The model and how it samples. The first block changes samples, the second only speed."""
 
-    backend: Literal["transformers", "scripted"] = "transformers"
+    backend: Literal["torch", "transformers", "scripted"] = "transformers"
     model: str = "models/default"
     adapter: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
