@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reasongen.engine.intake import Row
 from reasongen.engine.prefix import pack, shared_length
-from reasongen.engine.scheduler import REFILL, Slots, Waiting
+from reasongen.engine.scheduler import REFILL, Seat, Slots, Waiting
 
 END = 1
 prompts = st.lists(st.lists(st.integers(2, 4), min_size=1, max_size=6).map(tuple), min_size=1, max_size=20)
@@ -34,17 +34,12 @@ def test_every_row_is_written_once_whatever_the_slots(lengths: list[int], count:
     finished: list[str] = []
     seen: dict[str, list[int]] = {}
     while True:
-        rows = waiting.take(slots.wanted(), 16, wait=not slots.extent)
-        if not rows and not slots.extent:
+        rows = waiting.take(slots.wanted(), 16, wait=not slots.busy)
+        if not rows and not slots.busy:
             break
-        admitted = slots.admit(rows)
+        admitted = slots.admit(map(Seat, rows))
         assert [slots.seats[slot].row for slot in admitted] == rows  # type: ignore[union-attr]
-        if not rows:
-            slots.closed_up()
-        for slot in range(slots.extent):
-            seat = slots.seats[slot]
-            if seat is None:
-                continue
+        for slot, seat in slots.live():
             token = draw.choice((END, 2, 3))
             seen.setdefault(seat.row.prompt_hash, []).append(token)
             if slots.record(slot, token, -0.5, sick=False):
@@ -70,27 +65,10 @@ def test_what_is_taken_fits_the_budget_and_keeps_its_order(lengths: list[int], c
     assert [one.prompt_hash for one in taken] == [f"{number}" for number in range(len(lengths))]
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=20))
-def test_closing_up_leaves_no_hole_and_loses_no_row(taken: list[bool]) -> None:
-    slots = Slots(len(taken), 5, (END,))
-    slots.admit(row(number) for number in range(len(taken)))
-    for slot, stays in enumerate(taken):
-        if not stays:
-            slots.record(slot, END, 0.0, sick=False)
-    before = {seat.row.prompt_hash for seat in slots.seats if seat}
-    at = dict(enumerate(slots.seats))
-    for source, target in slots.closed_up():
-        assert at[target] is None
-        at[target], at[source] = at[source], None
-    assert slots.extent == sum(taken)
-    assert [at[slot] for slot in range(len(taken))] == slots.seats
-    assert {seat.row.prompt_hash for seat in slots.seats if seat} == before
-
-
 def test_a_lane_asks_only_when_enough_slots_are_free() -> None:
     slots = Slots(REFILL * 2, 5, (END,))
     assert slots.wanted() == REFILL * 2
-    slots.admit(row(number) for number in range(REFILL * 2))
+    slots.admit(Seat(row(number)) for number in range(REFILL * 2))
     asked = []
     for slot in range(3):
         slots.record(slot, END, 0.0, sick=False)
@@ -100,11 +78,11 @@ def test_a_lane_asks_only_when_enough_slots_are_free() -> None:
 
 def test_a_sick_row_ends_and_says_so() -> None:
     slots = Slots(2, 5, (END,))
-    slots.admit([row(0)])
+    slots.admit([Seat(row(0))])
     slots.record(0, 7, -1.0, sick=False)
     seat = slots.record(0, 0, 0.0, sick=True)
     assert seat is not None
-    assert (seat.broken, seat.ids, slots.extent) == (True, [7], 0)
+    assert (seat.broken, seat.ids, slots.busy) == (True, [7], False)
 
 
 @given(prompts=prompts, carry=st.booleans(), in_order=st.booleans())

@@ -1,23 +1,23 @@
 """The model step: packed prompts into slots, then one token for every slot at a time; logits of last positions only.
 
 What makes a row's bits its own: every product has at least MIN_ROWS rows (below that the CPU takes another kernel),
-each row attends to its own keys in the order of their positions, and widths are whole multiples of GRAIN.
+each row attends to its own keys in the order of their positions, and widths are whole grains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from reasongen.engine.cache import SlotCache
+from reasongen.engine.cache import Group, SlotCache, grains
 from reasongen.engine.families import Block, Weights
 from reasongen.engine.prefix import Packed
 
 MIN_ROWS = 4
-GRAIN = 16  # tokens
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # layer, queries, keys, values: rows x heads x size each
 
 
@@ -26,7 +26,7 @@ class Decoder:
 
     def __init__(self, weights: Weights, slots: int, longest: int) -> None:
         self._weights = weights
-        self._width = _grains(longest)
+        self._width = grains(longest)
         like = weights.tokens
         self._cache = SlotCache(len(weights.blocks), slots, weights.key_heads, self._width, weights.head_size, like)
         self._carried: tuple[int, ...] = ()
@@ -42,64 +42,61 @@ class Decoder:
 
         `packed` carries `self.carried`.
         """
-        device = self._weights.tokens.device
-        width = _grains(max(map(len, prompts)))
+        width = grains(max(map(len, prompts)))
         new, last = len(packed.tokens), len(prompts[-1])
-        spare = max(0, MIN_ROWS - new)
-        paths = torch.tensor([path + [path[0]] * (width - len(path)) for path in packed.paths], device=device)
-        owners = torch.tensor([row * width + place for row, place in packed.owners] + [0] * spare, device=device)
-        where = torch.tensor(slots, device=device)
+        spare = [0] * (MIN_ROWS - new)
+        paths = self._tensor([path + [path[0]] * (width - len(path)) for path in packed.paths])
+        asking = (paths - packed.carried).clamp(min=0)
+        owners = self._tensor([row * width + place for row, place in packed.owners] + spare)
+        into = self._cache.open(slots, [len(prompt) for prompt in prompts])
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             old_keys, old_values = self._cache.carried[layer]
             keys, values = torch.cat([old_keys, keys])[paths], torch.cat([old_values, values])[paths]
-            self._cache.put(layer, where, keys, values, last)
-            asked = queries[(paths - packed.carried).clamp(min=0)]
-            read = self._attention(asked, keys.transpose(1, 2), values.transpose(1, 2), None)
-            return read.flatten(0, 1)[owners]
+            self._cache.put(layer, into, keys, values)
+            self._cache.carry(layer, keys[-1, :last], values[-1, :last])
+            read = self._attention(queries[asking].transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), None)
+            return read.transpose(1, 2).flatten(2).flatten(0, 1)[owners]
 
-        hidden = self._blocks(packed.tokens + [0] * spare, packed.positions + [0] * spare, attend)
+        hidden = self._blocks(packed.tokens + spare, packed.positions + spare, attend)
         self._carried = prompts[-1]
         ends = [path[-1] - packed.carried for path in packed.paths]
-        return self._logits(hidden[torch.tensor(ends + ends[:1] * (MIN_ROWS - len(ends)), device=device)])
+        return self._logits(hidden[self._tensor(ends + ends[:1] * (MIN_ROWS - len(ends)))])
 
-    def step(self, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
-        """One more token each for the first slots (a free one takes any, at position 0): slots x vocabulary."""
-        device = self._weights.tokens.device
-        rows = len(tokens)
-        width = _grains(max(positions) + 1)
-        where = torch.tensor(positions, device=device)
-        places = (torch.arange(rows, device=device), where)
-        seen = (torch.arange(width, device=device) <= where[:, None])[:, None, None, :]
+    def step(self, slots: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """One more token for each of `slots`, at `positions`; logits as in `start`."""
+        groups = self._cache.groups(slots, positions)
+        places = torch.cat([group.places + start for group, start in zip(groups, _starts(groups), strict=True)])
+        rows = torch.cat([group.rows for group in groups])
+        spare = [0] * (MIN_ROWS - len(slots))
+        owners = self._tensor([0] * (len(slots) + len(spare))).index_copy_(0, rows, places)
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            self._cache.append(layer, places, keys, values)
-            return self._attention(queries[:, None], *self._cache.read(layer, rows, width), seen)[:, 0]
+            read = []
+            for group in groups:
+                group.append(layer, keys, values)
+                read.append(self._attention(queries[group.asking][:, :, None], *group.read(layer), group.seen))
+            return torch.cat(read).flatten(1)[owners]
 
-        return self._logits(self._blocks(tokens, positions, attend))
+        return self._logits(self._blocks([*tokens, *spare], [*positions, *spare], attend))
 
-    def move(self, moves: Sequence[tuple[int, int]]) -> None:
-        """Copies slots: (from, to)."""
-        self._cache.move(moves, self._width)
-
-    def clear(self, slot: int) -> None:
-        """Empties a slot whose numbers were not finite."""
-        self._cache.clear(slot)
-        self._carried = ()
+    def close(self, slot: int, spoilt: bool) -> None:
+        """Frees a slot; `spoilt`: its numbers were not finite."""
+        self._cache.close(slot, spoilt)
+        if spoilt:
+            self._carried = ()
 
     def _attention(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None) -> Tensor:
-        """queries: rows x asked x heads x size; keys, values: rows x heads x width x size; causal without `seen`."""
+        """All rows x heads x tokens x size; causal where `seen` is None."""
         grouped = self._weights.heads != self._weights.key_heads
-        asked = queries.transpose(1, 2)
-        read = scaled_dot_product_attention(
-            asked, keys, values, attn_mask=seen, is_causal=seen is None, enable_gqa=grouped
+        return scaled_dot_product_attention(
+            queries, keys, values, attn_mask=seen, is_causal=seen is None, enable_gqa=grouped
         )
-        return read.transpose(1, 2).flatten(2)
 
     def _blocks(self, tokens: Sequence[int], positions: Sequence[int], attend: Attend) -> Tensor:
-        weights, device = self._weights, self._weights.tokens.device
-        where = torch.tensor(positions, device=device)
-        hidden = weights.tokens[torch.tensor(tokens, device=device)]
+        weights = self._weights
+        where = self._tensor(positions)
+        hidden = weights.tokens[self._tensor(tokens)]
         if weights.places is not None:
             hidden = hidden + weights.places[where]
         turn = (self._cosine[where][:, None], self._sine[where][:, None]) if weights.frequencies is not None else None
@@ -129,9 +126,13 @@ class Decoder:
     def _logits(self, hidden: Tensor) -> Tensor:
         return self._weights.head(self._weights.last_norm(hidden))
 
+    def _tensor(self, numbers: Sequence[int] | list[list[int]]) -> Tensor:
+        return torch.tensor(numbers, device=self._weights.tokens.device)
 
-def _grains(tokens: int) -> int:
-    return -(-tokens // GRAIN) * GRAIN
+
+def _starts(groups: Sequence[Group]) -> list[int]:
+    """Where each group's places begin once all are laid side by side."""
+    return [0, *accumulate(len(group.asking) for group in groups)][:-1]
 
 
 def _rotary(weights: Weights, width: int) -> tuple[Tensor, Tensor]:

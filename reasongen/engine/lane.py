@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from reasongen.engine.decoder import MIN_ROWS, Decoder
+from reasongen.engine.decoder import Decoder
 from reasongen.engine.intake import Written
 from reasongen.engine.prefix import pack
 from reasongen.engine.sampling import Sampling, draw, row_key
@@ -20,14 +20,13 @@ class Lane:
 
     def __init__(self, decoder: Decoder, slots: Slots, how: Sampling) -> None:
         self._decoder, self._slots, self._how = decoder, slots, how
-        self._keys = [0] * len(slots.seats)  # of the row in each slot
 
     def run(self, waiting: Waiting, done: Callable[[list[Written]], None]) -> None:
         """Returns when `waiting` is closed and empty and the last row has been written."""
         with torch.inference_mode():
             while True:
                 finished = self._refill(waiting)
-                if self._slots.extent:
+                if self._slots.busy:
                     finished += self._step()
                 elif not finished:
                     return
@@ -39,42 +38,33 @@ class Lane:
         count = self._slots.wanted()
         if not count:
             return []
-        rows = waiting.take(count, PROMPT_TOKENS, wait=not self._slots.extent)
+        rows = waiting.take(count, PROMPT_TOKENS, wait=not self._slots.busy)
         if not rows:
-            if moves := self._slots.closed_up():
-                self._decoder.move(moves)
-                for source, target in moves:
-                    self._keys[target] = self._keys[source]
             return []
-        slots = self._slots.admit(rows)
-        for slot, row in zip(slots, rows, strict=True):
-            self._keys[slot] = row_key(row.prompt_hash, row.sample, self._how.seed)
+        slots = self._slots.admit(Seat(row, row_key(row.prompt_hash, row.sample, self._how.seed)) for row in rows)
         prompts = [row.tokens for row in rows]
         logits = self._decoder.start(prompts, pack(prompts, self._decoder.carried), slots)
         return self._note(slots, logits)
 
     def _step(self) -> list[Seat]:
         """One token more for every row. Rows that end with it."""
-        seats = self._slots.seats[: max(self._slots.extent, MIN_ROWS)]
-        tokens = [seat.ids[-1] if seat else 0 for seat in seats]
-        positions = [seat.position if seat else 0 for seat in seats]
-        return self._note(range(len(seats)), self._decoder.step(tokens, positions))
+        live = self._slots.live()
+        seats = [seat for _, seat in live]
+        slots = [slot for slot, _ in live]
+        logits = self._decoder.step(slots, [seat.ids[-1] for seat in seats], [seat.position for seat in seats])
+        return self._note(slots, logits)
 
     def _note(self, slots: Sequence[int], logits: torch.Tensor) -> list[Seat]:
         """Draws a token from each row of logits, for the slot at the same place; rows beyond `slots` do not count."""
-        seats = [self._slots.seats[slot] for slot in slots]
+        seats = [seat for seat in (self._slots.seats[slot] for slot in slots) if seat]
         spare = [0] * (len(logits) - len(seats))
-        steps = [len(seat.ids) if seat else 0 for seat in seats] + spare
-        keys = [self._keys[slot] for slot in slots] + spare
+        keys, steps = [seat.key for seat in seats] + spare, [len(seat.ids) for seat in seats] + spare
         at = torch.tensor([keys, steps], device=logits.device)
         drawn = draw(logits, at[0], at[1], self._how)
         finished = []
-        for slot, seat, token, logprob, sick in zip(slots, seats, *(one.tolist() for one in drawn), strict=False):
-            if seat is None:
-                continue
-            if sick:
-                self._decoder.clear(slot)
-            if self._slots.record(slot, token, logprob, sick):
+        for slot, token, logprob, sick in zip(slots, *(one.tolist() for one in drawn), strict=False):
+            if seat := self._slots.record(slot, token, logprob, sick):
+                self._decoder.close(slot, sick)
                 finished.append(seat)
         return finished
 

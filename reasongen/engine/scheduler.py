@@ -61,9 +61,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Seat:
-    """A row that is being written: its new tokens so far and their log-probability."""
+    """A row that is being written: its new tokens so far and their log-probability. key: seeds its draws."""
 
     row: Row
+    key: int = 0
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     broken: bool = False
@@ -82,21 +83,28 @@ class Slots:
         self._most, self._ends = most, frozenset(ends)
 
     @property
-    def extent(self) -> int:
-        """One more than the highest slot in use; 0 where none is."""
-        return next((slot + 1 for slot in reversed(range(len(self.seats))) if self.seats[slot] is not None), 0)
+    def busy(self) -> bool:
+        """Whether any slot is in use."""
+        return any(self.seats)
+
+    def live(self) -> list[tuple[int, Seat]]:
+        """The slots in use and who sits there, in order."""
+        return [(slot, seat) for slot, seat in enumerate(self.seats) if seat]
 
     def wanted(self) -> int:
         """How many rows to ask for now: all free slots, or none while they are few."""
         free = self.seats.count(None)
         return free if free * REFILL >= len(self.seats) else 0
 
-    def admit(self, rows: Iterable[Row]) -> list[int]:
-        """Gives each row the lowest free slot; these slots, in the order of the rows."""
+    def admit(self, seats: Iterable[Seat]) -> list[int]:
+        """Gives each row the lowest free slot; these slots, in the order of the rows. Raises ValueError if none is."""
         free = (slot for slot, seat in enumerate(self.seats) if seat is None)
         taken = []
-        for row, slot in zip(rows, list(free), strict=False):
-            self.seats[slot] = Seat(row)
+        for seat in seats:
+            slot = next(free, None)
+            if slot is None:
+                raise ValueError(f"wanted a free slot for each row; all {len(self.seats)} are in use")
+            self.seats[slot] = seat
             taken.append(slot)
         return taken
 
@@ -114,17 +122,3 @@ class Slots:
             return None
         self.seats[slot] = None
         return seat
-
-    def closed_up(self) -> list[tuple[int, int]]:
-        """Moves the highest rows into the lowest free slots, so that the steps shrink; (from, to) in order."""
-        moves: list[tuple[int, int]] = []
-        low, high = 0, self.extent - 1
-        while True:
-            while low < high and self.seats[low] is not None:
-                low += 1
-            while low < high and self.seats[high] is None:
-                high -= 1
-            if low >= high:
-                return moves
-            self.seats[low], self.seats[high] = self.seats[high], None
-            moves.append((high, low))
