@@ -55,14 +55,14 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 500 prompts")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1000 prompts")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--model", default=str(ROOT / "models" / "default"))
     parser.add_argument("--json", metavar="FILE")
     wanted = parser.parse_args()
     if wanted.quick:
-        wanted.rounds, wanted.rows = 3, 500
+        wanted.rounds, wanted.rows = 3, 1000
     return wanted
 
 

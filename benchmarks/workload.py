@@ -1,4 +1,4 @@
-"""What the engines are timed on: prompts as a night makes them, without Spark, and what this machine could do at best."""
+"""What the engines are timed on: prompts as a night makes them, and what this machine could do at best. No Spark."""
 
 from __future__ import annotations
 
@@ -87,12 +87,10 @@ def bound(model: str, prompt_ids: list[tuple[int, ...]], written: int, slots: in
     Attention, its keys and values, and the draw of a token are left out.
     """
     config = AutoConfig.from_pretrained(model)
-    hidden, size = (
-        config.hidden_size,
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
-    )
-    heads = 2 * config.num_attention_heads + 2 * config.num_key_value_heads
-    blocks = config.num_hidden_layers * (hidden * heads * size + 3 * hidden * config.intermediate_size)
+    hidden, heads = config.hidden_size, config.num_attention_heads
+    size = getattr(config, "head_dim", None) or hidden // heads
+    attention = hidden * size * 2 * (heads + config.num_key_value_heads)
+    blocks = config.num_hidden_layers * (attention + 3 * hidden * config.intermediate_size)
     whole = blocks + hidden * config.vocab_size
     flops, bandwidth = best_flops(), best_bandwidth()
     reading = 2 * (blocks * len(pack(sorted(prompt_ids)).tokens) + hidden * config.vocab_size * len(prompt_ids)) / flops
