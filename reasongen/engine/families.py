@@ -15,33 +15,22 @@ from torch import Tensor
 
 from reasongen.errors import ModelError
 
-Norm = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]  # rows x numbers in, rows x numbers out
 ROTARY = ("default", "linear", "llama3", "yarn")  # kinds whose frequencies are the same at every length
-
-
-@dataclass(frozen=True)
-class Linear:
-    """x @ weight + bias; weight: in x out, which a CPU multiplies some 10 % faster than out x in."""
-
-    weight: Tensor
-    bias: Tensor | None = None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.mm(x, self.weight) if self.bias is None else torch.addmm(self.bias, x, self.weight)
 
 
 @dataclass(frozen=True)
 class Block:
     """One layer. `up` holds gate and up where the family has a gate. Query and key norms work on single heads."""
 
-    first_norm: Norm
-    qkv: Linear
-    query_norm: Norm | None
-    key_norm: Norm | None
-    out: Linear
-    second_norm: Norm
-    up: Linear
-    down: Linear
+    first_norm: Function
+    qkv: Function
+    query_norm: Function | None
+    key_norm: Function | None
+    out: Function
+    second_norm: Function
+    up: Function
+    down: Function
 
 
 @dataclass(frozen=True)
@@ -53,12 +42,12 @@ class Weights:
     frequencies: Tensor | None
     rotary_scale: float
     blocks: tuple[Block, ...]
-    last_norm: Norm
-    head: Linear
+    last_norm: Function
+    head: Function
     heads: int
     key_heads: int
     head_size: int
-    activation: Norm
+    activation: Function
     gated: bool
 
 
@@ -154,19 +143,31 @@ def _gpt2_block(layer: Any) -> Block:
     )
 
 
-def _linear(*modules: Any) -> Linear:
+def _linear(*modules: Any) -> Function:
     """One product for all of them: their outputs stand side by side."""
     biases = [module.bias.detach() for module in modules if module.bias is not None]
-    weight = torch.cat([module.weight.detach() for module in modules])
-    return Linear(weight.t().contiguous(), torch.cat(biases) if biases else None)
+    return _product(torch.cat([module.weight.detach() for module in modules]), torch.cat(biases) if biases else None)
 
 
-def _conv(module: Any) -> Linear:
+def _conv(module: Any) -> Function:
     """GPT-2 keeps its weights as in x out."""
-    return Linear(module.weight.detach().contiguous(), module.bias.detach())
+    return _product(module.weight.detach().t().contiguous(), module.bias.detach())
 
 
-def _norm(module: Any) -> Norm:
+def _product(weight: Tensor, bias: Tensor | None) -> Function:
+    """x @ weight.T + bias; weight: out x in.
+
+    Packed for oneDNN where it can be: a tenth less time on the default model, and the same bits at any number of rows.
+    Else as in x out, which a CPU multiplies faster than out x in; the bits agree from MIN_ROWS rows on.
+    """
+    if weight.device.type == "cpu" and weight.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+    turned = weight.t().contiguous()
+    return lambda x: torch.mm(x, turned) if bias is None else torch.addmm(bias, x, turned)
+
+
+def _norm(module: Any) -> Function:
     """Layer norm where the module has a bias, else the root mean square norm of Llama (computed in float32)."""
     weight = module.weight.detach()
     if getattr(module, "bias", None) is not None:
