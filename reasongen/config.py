@@ -98,7 +98,7 @@ class ScriptedSettings(Settings):
 class EngineSettings(Settings):
     """The model and how it samples. The first block changes samples, the second only speed."""
 
-    backend: Literal["transformers", "scripted"] = "transformers"
+    backend: Literal["torch", "transformers", "scripted"] = "torch"
     model: str = "models/default"
     adapter: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -113,7 +113,7 @@ class EngineSettings(Settings):
     samples: int = Field(1, ge=1, le=16)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0)
-    batch_rows: int = Field(64, ge=1)
+    batch_rows: int = Field(96, ge=1)
     slice_prompts: int = Field(50_000, ge=1)
 
 

@@ -80,7 +80,7 @@ def test_an_overlay_and_then_set_go_before_what_they_extend() -> None:
     config = night("engine.samples=3", "evidence.act_weights.browse=0.5", "limit=10")
     assert (config.engine.samples, config.limit, config.evidence.act_weights["browse"]) == (3, 10, 0.5)
     assert config.evidence.act_weights["purchase"] == 4.0
-    assert (config.engine.slice_prompts, config.engine.batch_rows) == (2000, 64)
+    assert (config.engine.slice_prompts, config.engine.batch_rows) == (2000, 96)
 
 
 @pytest.mark.parametrize(
