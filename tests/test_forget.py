@@ -24,6 +24,7 @@ from reasongen.tables.suppression import UserKey, with_user_hash
 
 PLANTED = people(20)
 USERS = [person.user for person in PLANTED]
+SLOW = pytest.mark.slow
 HOLDERS = ("reasons", "quarantine", "events", "candidates", "users")
 SESSION = {
     "spark.databricks.delta.properties.defaults.checkpointInterval": "2",
@@ -86,8 +87,12 @@ def compaction(spark: SparkSession, table: str) -> None:
     spark.sql(f"OPTIMIZE {table}")
 
 
-@pytest.mark.parametrize("setting", [None, change_feed, deletion_vectors, compaction])
-def test_twenty_users_forgotten_as_one_batch_leave_no_byte(spark: SparkSession, lake: Path, setting: Any) -> None:
+@pytest.mark.parametrize(
+    "setting", [None, *(pytest.param(one, marks=SLOW) for one in (change_feed, deletion_vectors, compaction))]
+)
+def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_nothing(
+    spark: SparkSession, lake: Path, setting: Any
+) -> None:
     if setting is not None:
         setting(spark, f"delta.`{lake}/reasons`")
     before = traces_below(lake, PLANTED)
@@ -109,15 +114,10 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte(spark: SparkSession, 
     assert not any(text in told for person in PLANTED for text in (person.user, person.phone))
     assert not any(text in told for text in hashes)
     assert receipt.as_json()["tables"]["reasons"]["lost"].startswith("versions before")
-
-
-def test_a_second_forgetting_changes_nothing_and_commits_nothing(spark: SparkSession, lake: Path) -> None:
-    forget_users(spark, config_of(lake), USERS)
     stood, files = versions(lake), sorted(map(str, lake.rglob("*")))
     again = forget_users(spark, config_of(lake), USERS)
     assert (again.state, again.new, again.users) == ("unchanged", 0, 20)
-    assert versions(lake) == stood
-    assert sorted(map(str, lake.rglob("*"))) == files
+    assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
 
 
 def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession, lake: Path) -> None:
@@ -151,6 +151,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
     assert not any(user in receipt.text() for user in USERS)
 
 
+@SLOW
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
     append(Run("live", date(2026, 3, 2), "recommendation", 99).row(spark), f"{lake}/runs")
     receipt = forget_users(spark, config_of(lake), USERS)
@@ -167,6 +168,7 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lake: Path) -> None:
     slow = config_of(lake, "forget.reader_hours=5")
     receipt = forget_users(spark, slow, USERS)
@@ -177,6 +179,7 @@ def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lak
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +214,7 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
     receipt = forget_users(spark, config_of(lake, "forget.inputs=false"), USERS)
