@@ -223,6 +223,29 @@ def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, 
     assert traces_below(lake, PLANTED, but=("events", "candidates", "users")) == {}
 
 
+def test_a_team_s_own_table_is_erased_and_a_log_that_still_names_them_is_said(
+    spark: SparkSession, tmp_path: Path, nights: Path
+) -> None:
+    """Their column, their types, their statistics: the log keeps the least and the greatest id of every file."""
+    spark.createDataFrame([(990001, "i1"), (990002, "i1")], "uid bigint, sku string").coalesce(1).write.format(
+        "delta"
+    ).saveAsTable("shop_events")
+    (tmp_path / "lake").mkdir()
+    theirs = ["inputs.events.path=null", "inputs.events.table=shop_events", "inputs.events.columns.user_id=uid"]
+    files = ["inputs.users.format=csv", f"inputs.candidates.path={tmp_path / 'none'}"]
+    try:
+        receipt = forget_users(spark, config_of(tmp_path / "lake", *theirs, *files), ["990001"])
+        left = [row["uid"] for row in spark.table("shop_events").collect()]
+    finally:
+        spark.sql("DROP TABLE shop_events")
+    assert left == [990002]
+    table = receipt.tables["inputs.events"]
+    assert (table.rows, table.state) == (1, "purged")
+    assert table.log_files
+    assert "log name them" in receipt.text()
+    assert receipt.out_of_reach == {"inputs.users": "format csv", "inputs.candidates": "no Delta table there"}
+
+
 def test_without_the_key_neither_forget_nor_a_later_night_goes_on(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
