@@ -24,6 +24,7 @@ from reasongen.tables.suppression import UserKey, with_user_hash
 
 PLANTED = people(20)
 USERS = [person.user for person in PLANTED]
+SLOW = pytest.mark.slow
 HOLDERS = ("reasons", "quarantine", "events", "candidates", "users")
 SESSION = {
     "spark.databricks.delta.properties.defaults.checkpointInterval": "2",
@@ -86,8 +87,12 @@ def compaction(spark: SparkSession, table: str) -> None:
     spark.sql(f"OPTIMIZE {table}")
 
 
-@pytest.mark.parametrize("setting", [None, change_feed, deletion_vectors, compaction])
-def test_twenty_users_forgotten_as_one_batch_leave_no_byte(spark: SparkSession, lake: Path, setting: Any) -> None:
+@pytest.mark.parametrize(
+    "setting", [None, *(pytest.param(one, marks=SLOW) for one in (change_feed, deletion_vectors, compaction))]
+)
+def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_nothing(
+    spark: SparkSession, lake: Path, setting: Any
+) -> None:
     if setting is not None:
         setting(spark, f"delta.`{lake}/reasons`")
     before = traces_below(lake, PLANTED)
@@ -109,15 +114,10 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte(spark: SparkSession, 
     assert not any(text in told for person in PLANTED for text in (person.user, person.phone))
     assert not any(text in told for text in hashes)
     assert receipt.as_json()["tables"]["reasons"]["lost"].startswith("versions before")
-
-
-def test_a_second_forgetting_changes_nothing_and_commits_nothing(spark: SparkSession, lake: Path) -> None:
-    forget_users(spark, config_of(lake), USERS)
     stood, files = versions(lake), sorted(map(str, lake.rglob("*")))
     again = forget_users(spark, config_of(lake), USERS)
     assert (again.state, again.new, again.users) == ("unchanged", 0, 20)
-    assert versions(lake) == stood
-    assert sorted(map(str, lake.rglob("*"))) == files
+    assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
 
 
 def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession, lake: Path) -> None:
@@ -151,6 +151,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
     assert not any(user in receipt.text() for user in USERS)
 
 
+@SLOW
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
     append(Run("live", date(2026, 3, 2), "recommendation", 99).row(spark), f"{lake}/runs")
     receipt = forget_users(spark, config_of(lake), USERS)
@@ -167,6 +168,7 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lake: Path) -> None:
     slow = config_of(lake, "forget.reader_hours=5")
     receipt = forget_users(spark, slow, USERS)
@@ -177,6 +179,7 @@ def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lak
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,12 +214,36 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
     receipt = forget_users(spark, config_of(lake, "forget.inputs=false"), USERS)
     assert receipt.out_of_reach["inputs.events"] == "forget.inputs is false"
     assert versions(lake)["events"] == stood["events"]
     assert traces_below(lake, PLANTED, but=("events", "candidates", "users")) == {}
+
+
+def test_a_team_s_own_table_is_erased_and_a_log_that_still_names_them_is_said(
+    spark: SparkSession, tmp_path: Path, nights: Path
+) -> None:
+    """Their column, their types, their statistics: the log keeps the least and the greatest id of every file."""
+    spark.createDataFrame([(990001, "i1"), (990002, "i1")], "uid bigint, sku string").coalesce(1).write.format(
+        "delta"
+    ).saveAsTable("shop_events")
+    (tmp_path / "lake").mkdir()
+    theirs = ["inputs.events.path=null", "inputs.events.table=shop_events", "inputs.events.columns.user_id=uid"]
+    files = ["inputs.users.format=csv", f"inputs.candidates.path={tmp_path / 'none'}"]
+    try:
+        receipt = forget_users(spark, config_of(tmp_path / "lake", *theirs, *files), ["990001"])
+        left = [row["uid"] for row in spark.table("shop_events").collect()]
+    finally:
+        spark.sql("DROP TABLE shop_events")
+    assert left == [990002]
+    table = receipt.tables["inputs.events"]
+    assert (table.rows, table.state) == (1, "purged")
+    assert table.log_files
+    assert "log name them" in receipt.text()
+    assert receipt.out_of_reach == {"inputs.users": "format csv", "inputs.candidates": "no Delta table there"}
 
 
 def test_without_the_key_neither_forget_nor_a_later_night_goes_on(

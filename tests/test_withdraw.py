@@ -82,6 +82,7 @@ def test_an_item_a_term_and_a_skeleton_go_at_once_and_stay_away(spark: SparkSess
     assert after.height == before.height - before.filter(held["item"]).height - run.pairs.get("quarantined", 0)
 
 
+@pytest.mark.slow
 def test_what_is_withdrawn_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,7 @@ class _Forgetting:
         inputs, others = input_holdings(self.spark, self.config.inputs)
         below, unknown = holdings_below(self.spark, self.config.root, [holding.path for holding in inputs])
         reach = self.config.forget.inputs
-        receipt.out_of_reach = {f"inputs.{name}": f"format {form}" for name, form in others.items()}
+        receipt.out_of_reach = {**others}
         receipt.out_of_reach |= {} if reach else {holding.name: "forget.inputs is false" for holding in inputs}
         receipt.out_of_reach |= dict.fromkeys(unknown, "no table of ours")
         return [*below, *(inputs if reach else [])]

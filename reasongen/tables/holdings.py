@@ -74,9 +74,7 @@ def holdings_below(spark: SparkSession, root: str, apart: Collection[str] = ()) 
 
 
 def input_holdings(spark: SparkSession, inputs: InputSettings) -> tuple[list[Holding], dict[str, str]]:
-    """The input tables that name users: those in Delta, and the others by name with their format."""
-    from delta.tables import DeltaTable
-
+    """The input tables that name users: those in Delta, and the others by name with why they are out of reach."""
     found: list[Holding] = []
     others: dict[str, str] = {}
     for name, table in INPUTS.items():
@@ -84,12 +82,11 @@ def input_holdings(spark: SparkSession, inputs: InputSettings) -> tuple[list[Hol
         if source is None or not table.people:
             continue
         if source.format != "delta":
-            others[name] = source.format
-            continue
-        path = source.path
-        if path is None:
-            path = str(DeltaTable.forName(spark, str(source.table)).detail().select("location").collect()[0][0])
-        found.append(Holding(f"inputs.{name}", path, _who(source, table)))
+            others[f"inputs.{name}"] = f"format {source.format}"
+        elif (path := _place(spark, source)) is None:
+            others[f"inputs.{name}"] = "no Delta table there"
+        else:
+            found.append(Holding(f"inputs.{name}", path, _who(source, table)))
     return found, others
 
 
@@ -113,14 +110,13 @@ def log_files_naming(path: str, users: Collection[str]) -> int | None:
     Our own tables keep ids out of the log. A team's table may have statistics on them, or be partitioned by them: then
     they stay there until the log's own retention ends, whatever is erased from the table.
     """
-    if "://" in path.removeprefix("file://"):
+    if "://" in path:
         return None
     heads = sorted({user[:_STATISTICS_CHARS] for user in users})
     if not heads:
         return 0
     named = re.compile(rb"(?<![\w-])(?:" + b"|".join(re.escape(head.encode()) for head in heads) + rb")(?![\w-])")
-    log = Path(path.removeprefix("file://").removeprefix("file:"), "_delta_log")
-    return sum(1 for file in log.rglob("*") if file.is_file() and named.search(_told(file)))
+    return sum(1 for file in Path(path, "_delta_log").rglob("*") if file.is_file() and named.search(_told(file)))
 
 
 def _told(file: Path) -> bytes:
@@ -143,6 +139,18 @@ def _staged_rows(spark: SparkSession, path: str, listed: Suppressed) -> int:
         return sum(who_stands(rows, "user_id", listed).values())
     except PySparkException:
         return -1
+
+
+def _place(spark: SparkSession, source: SourceSettings) -> str | None:
+    """Where a Delta input stands: a name of the catalogue is looked up; None where there is no such table."""
+    from delta.tables import DeltaTable
+
+    try:
+        table = DeltaTable.forPath(spark, source.path) if source.path else DeltaTable.forName(spark, str(source.table))
+        place = source.path or str(table.detail().select("location").collect()[0][0])
+    except PySparkException:
+        return None
+    return re.sub("^file:(//)?(?=/)", "", place)
 
 
 def _who(source: SourceSettings, table: Table) -> str:
