@@ -28,7 +28,7 @@ from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
-MANY_OPEN = 4  # so many open words are an invention, not a wording that a person should look at
+MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
 
 
 class Claim(NamedTuple):
@@ -73,6 +73,8 @@ class ClaimJudge:
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
+        if not case.grounds.fields:  # nothing was given to judge by: a person may know
+            findings = [one._replace(action="human") for one in findings]
         return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
 
     def grounds(self, record: Record) -> Grounds:
