@@ -19,7 +19,7 @@ from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
 from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
-from reasongen.validation.licensing import Kind, cover
+from reasongen.validation.licensing import Kind, Piece, cover
 from reasongen.validation.normal import normalise
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Record
@@ -182,9 +182,23 @@ def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[
         letters = case.text.plain[piece.start : piece.end] if lexicon.locale == "zh" else ""
         if len(letters) == 2 and all(case.grounds.of(one)[0] & own or one in lexicon.neutral for one in letters):
             continue
-        if set(case.grounds.event_of(mask)) & bound and relations.search(case.text.plain, *case.clause_of(piece.start)):
+        if relations.search(case.text.plain, *case.clause_of(piece.start)) and _names_other(case, piece, bound):
             continue
         yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
+
+
+def _names_other(case: Case, piece: Piece, bound: set[int]) -> bool:
+    """Whether the piece's clause names the other item itself (with the lamp), not only what it is like (red)."""
+    start, end = case.clause_of(piece.start)
+    keys = {key for one in case.pieces if start <= one.start < end for key in one.keys}
+    meant = set(case.grounds.event_of(piece.said | piece.denied)) & bound
+    return any(not keys.isdisjoint(case.grounds.heads[number]) or _ends(keys, case, number) for number in meant)
+
+
+def _ends(keys: set[str], case: Case, number: int) -> bool:
+    """Whether some Chinese key ends in the noun of the event's title."""
+    heads = tuple(one for one in case.grounds.heads[number] if one >= "\u3007")
+    return bool(heads) and any(key.endswith(heads) for key in keys)
 
 
 def comparisons(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
