@@ -20,7 +20,7 @@ def numbers(case: Case) -> Iterator[Finding]:
     """
     told = [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
     for one in case.quantities:
-        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(one):
+        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(case, one):
             continue
         stated = _stated(case)
         if supported(one, stated):
@@ -69,7 +69,10 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
     return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
 
 
-def _says_nothing(one: Quantity) -> bool:
+def _says_nothing(case: Case, one: Quantity) -> bool:
+    """One and half of something uncounted; one day, as in some other day."""
+    if one.dimension == "time":
+        return one.unit in ("day", "week") and case.text.plain.startswith(("一", "one ", "half "), one.start)
     return one.dimension == "count" and one.raw in (0.5, 1.0)
 
 
@@ -95,8 +98,10 @@ def _hour(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
 
 
 def _of_them(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
-    """40 of them: a bare number that picks up a unit said before."""
+    """40 of them, washed at sixty: a bare number that picks up a unit said before, or ends the text without one."""
     following = case.text.plain[one.end : one.end + 9]
+    if one.dimension == "count" and not one.counter and not following.strip(" .,;!?。"):
+        return any(abs(each.raw - one.raw) < 1e-9 for each in stated)
     return (
         one.dimension == "count"
         and following.startswith((" of them", " of those", " on "))

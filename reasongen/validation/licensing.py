@@ -89,7 +89,8 @@ def _english_piece(word: Word, grounds: Grounds, lexicon: Lexicon, synonym: Piec
         return Piece(word.start, word.end, Kind.NEUTRAL, keys=word.keys)
     if said or denied:
         return Piece(word.start, word.end, Kind.NEUTRAL if neutral else Kind.LICENSED, said, denied, keys=word.keys)
-    return Piece(word.start, word.end, Kind.OPEN, keys=word.keys)
+    manner = word.form.endswith("ly") and len(word.form) > 5  # how, not what: neatly, comfortably
+    return Piece(word.start, word.end, Kind.NEUTRAL if manner else Kind.OPEN, keys=word.keys)
 
 
 def _any(grounds: Grounds, form: str) -> tuple[int, int]:
