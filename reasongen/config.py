@@ -98,7 +98,7 @@ class ScriptedSettings(Settings):
 class EngineSettings(Settings):
     """The model and how it samples. The first block changes samples, the second only speed."""
 
-    backend: Literal["transformers", "scripted"] = "transformers"
+    backend: Literal["torch", "transformers", "scripted"] = "torch"
     model: str = "models/default"
     adapter: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -113,7 +113,7 @@ class EngineSettings(Settings):
     samples: int = Field(1, ge=1, le=16)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0)
-    batch_rows: int = Field(64, ge=1)
+    batch_rows: int = Field(96, ge=1)
     slice_prompts: int = Field(50_000, ge=1)
 
 
@@ -132,6 +132,15 @@ class GateSettings(Settings):
     max_quarantined_share: float = Field(0.02, ge=0, le=1)
     min_rows: int = Field(1, ge=0)
     max_chars: int = Field(400, ge=1)
+
+
+class ForgetSettings(Settings):
+    """Erasing users: the key of their hashes, whether inputs are in scope, and what a purge has to wait for."""
+
+    key: str = Field("env:REASONGEN_FORGET_KEY", pattern="^(env|file):.+")
+    inputs: bool = False
+    run_hours: float = Field(24.0, gt=0)
+    reader_hours: float = Field(0.0, ge=0)
 
 
 class SparkSettings(Settings):
@@ -159,6 +168,7 @@ class NightConfig(Settings):
     engine: EngineSettings = EngineSettings()
     serving: ServingSettings = ServingSettings()
     gate: GateSettings = GateSettings()
+    forget: ForgetSettings = ForgetSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")
@@ -169,7 +179,8 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        plain = self.model_dump(mode="json", exclude={"spark": True, "root": True, "show": True, "engine": _TUNING})
+        aside: dict[str, Any] = {"spark": True, "root": True, "show": True, "forget": True, "engine": _TUNING}
+        plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -239,8 +239,8 @@ RUNS = Table(
         _C("status", "string", "started, published, unchanged, refused"),
         _C("started_at", "timestamp", "UTC"),
         _C("ended_at", "timestamp", "UTC; null: still running, or died"),
-        _C("inputs", "map<string,string>", "table to Delta version, or to its format where it has none"),
-        _C("config_digest", "string", "of the settings that change results"),
+        _C("inputs", "map<string,string>", "table to Delta version, or to format and digest of its files"),
+        _C("config_digest", "string", "of settings, template, decoding, policy and renderer"),
         _C("code_version", "string", "version of the package and digest of its sources"),
         _C("model_version", "string", "digest"),
         _C("pairs", _COUNTS, "candidates, published, fallback, kept, re_rendered, quarantined, skipped, rejected"),
@@ -258,6 +258,29 @@ RUNS = Table(
     ),
     key=("run_id",),
     statistics=("run_id", "night", "scenario", "token", "status"),
+)
+
+SUPPRESSIONS = Table(
+    "suppressions",
+    (
+        _C("user_hash", "string", "HMAC-SHA-256 of the user id, hex: without the key it names nobody"),
+        _C("key_id", "string", "tells which key made it, without telling the key"),
+        _C("suppressed_at", "timestamp", "UTC; from then on no night makes a reason for this user"),
+        _C("removed_at", "timestamp", "UTC; when the last rows were taken out; null: cut off before that"),
+        _C("purged_at", "timestamp", "UTC; when files of older versions were deleted; null: still to do"),
+    ),
+    key=("user_hash",),
+    people=True,
+)
+
+WITHDRAWALS = Table(
+    "withdrawals",
+    (
+        _C("kind", "string", "item, term, or reason"),
+        _C("value", "string", "item_id; words in NFKC without case; skeleton_hash: never a user's"),
+        _C("withdrawn_at", "timestamp", "UTC; from then on no night publishes such a reason"),
+    ),
+    key=("kind", "value"),
 )
 
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nights import write_small_world
 
 os.environ.update(
     PYSPARK_PYTHON=sys.executable,
@@ -43,9 +44,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         .config("spark.driver.memory", "2g")
         .config(
             "spark.driver.extraJavaOptions",
-            f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j2.configurationFile=file:{ROOT}/conf/log4j2.properties",
+            # Without room for code the JVM stops compiling after some hundred Spark stages, and every test crawls.
+            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m "
+            f"-Dlog4j2.configurationFile=file:{ROOT}/conf/log4j2.properties",
         )
         .getOrCreate()
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample world; who changes it copies it first."""
+    return write_small_world(tmp_path_factory.mktemp("small") / "world")

@@ -31,7 +31,8 @@ WORDS = [
     "三顶",
 ]
 END = "<end>"
-KINDS = ("llama", "gpt2", "qwen2")
+KINDS = ("llama", "gpt2", "qwen2", "qwen3")
+MEMBERS = (*(("torch", kind) for kind in KINDS), *(("transformers", kind) for kind in ("llama", "gpt2", "qwen2")))
 Row = tuple[str, str | None, str | None, int]
 
 
@@ -56,6 +57,9 @@ def make_model(folder: Path, kind: str, seed: int = 0) -> Path:
     model = {
         "llama": lambda: hf.LlamaForCausalLM(hf.LlamaConfig(**ends, **wide)),
         "qwen2": lambda: hf.Qwen2ForCausalLM(hf.Qwen2Config(**ends, **wide)),
+        "qwen3": lambda: hf.Qwen3ForCausalLM(
+            hf.Qwen3Config(**ends, **{**wide, "num_attention_heads": 4, "head_dim": 16, "tie_word_embeddings": True})
+        ),
         "gpt2": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**ends, n_embd=32, n_layer=2, n_head=2, n_positions=256)),
     }[kind]()
     with torch.no_grad():
@@ -78,9 +82,16 @@ def make_adapter(base: Path, folder: Path) -> Path:
     return folder
 
 
-def real(home: Path, **other: Any) -> EngineSettings:
-    plain = {"device": "cpu", "threads": 1, "batch_rows": 8, "max_new_tokens": 12, "temperature": 1.0, **other}
-    return EngineSettings(backend="transformers", model=str(home), **plain)
+def real(home: Path, backend: str = "torch", **other: Any) -> EngineSettings:
+    plain: dict[str, Any] = {
+        "device": "cpu",
+        "threads": 1,
+        "batch_rows": 8,
+        "max_new_tokens": 12,
+        "temperature": 1.0,
+        **other,
+    }
+    return EngineSettings(backend=backend, model=str(home), **plain)
 
 
 def scripted(**other: Any) -> EngineSettings:

@@ -72,7 +72,7 @@ def test_default_yaml_says_what_the_code_has_as_defaults() -> None:
     bare = NightConfig.model_validate(
         {"inputs": {"events": {"path": "a"}, "items": {"path": "b"}, "candidates": {"path": "c"}}}
     )
-    for name in ("evidence", "engine", "serving", "gate", "scenario", "locales", "show"):
+    for name in ("evidence", "engine", "serving", "gate", "forget", "scenario", "locales", "show"):
         assert getattr(config, name) == getattr(bare, name), name
 
 
@@ -80,7 +80,7 @@ def test_an_overlay_and_then_set_go_before_what_they_extend() -> None:
     config = night("engine.samples=3", "evidence.act_weights.browse=0.5", "limit=10")
     assert (config.engine.samples, config.limit, config.evidence.act_weights["browse"]) == (3, 10, 0.5)
     assert config.evidence.act_weights["purchase"] == 4.0
-    assert (config.engine.slice_prompts, config.engine.batch_rows) == (2000, 64)
+    assert (config.engine.slice_prompts, config.engine.batch_rows) == (2000, 96)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ SPEED = [
 RESULTS = ["engine.temperature=0.7", "engine.seed=1", "evidence.budget=1", "serving.valid_days=3", "gate.max_chars=99"]
 
 
-@pytest.mark.parametrize("changed", [*SPEED, "root=elsewhere", "spark.conf.a=b"])
+@pytest.mark.parametrize("changed", [*SPEED, "root=elsewhere", "spark.conf.a=b", "forget.reader_hours=5"])
 def test_the_digest_does_not_see_what_only_changes_speed_or_place(changed: str) -> None:
     assert night(changed).digest() == night().digest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from reasongen.config import SourceSettings
 from reasongen.schema import GENERATIONS, INPUTS, Column, Table
@@ -94,3 +95,24 @@ def test_nothing_can_be_read_from_a_table_that_is_not_there(spark, tmp_path):
     source: SourceFrame = read_source(spark, SourceSettings(path=str(tmp_path / "none")), INPUTS["events"])
     with pytest.raises(ValueError, match="check_contract says why"):
         _ = source.frame
+
+
+def test_a_merge_beside_another_writer_is_done_again(spark, tmp_path):
+    """The other one commits after the MERGE has read the table and before it commits: its source does it."""
+    path, other = str(tmp_path / "shelf"), tmp_path / "other"
+    create_if_missing(spark, path, SHELF)
+    append(shelf(spark, ("u1", "r1", "old"), ("u2", "r1", "old")), path)
+
+    def beside(batches):
+        for batch in batches:
+            if not other.exists():
+                other.touch()
+                DeltaTable(path).update(new_values={"run_id": "r2"}, predicate="user_id = 'u2'")
+            yield batch
+
+    changes = shelf(spark, ("u1", "r3", "new"), ("u3", "r3", "new")).coalesce(1).mapInArrow(beside, SHELF.ddl)
+    merge_changes(changes, path, SHELF, txn=Txn("app", 1), metadata="x")
+    found = {(row["user_id"], row["run_id"], row["words"]) for row in DeltaTable(path).to_pyarrow_table().to_pylist()}
+    assert found == {("u1", "r3", "new"), ("u2", "r2", "old"), ("u3", "r3", "new")}
+    assert other.exists()
+    assert [entry["operation"] for entry in DeltaTable(path).history(2)] == ["MERGE", "UPDATE"]

@@ -9,14 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from engines import KINDS, Row, frame, make_model, real, rows_of, scripted, written
+from engines import KINDS, MEMBERS, Row, frame, make_model, real, rows_of, scripted, written
 
 from reasongen.config import EngineSettings
 from reasongen.engine import INPUT, decode_hash, engine_here, model_version
+from reasongen.engine.load import load
 from reasongen.prompts import MARK, Frame, allowed_marks
 
 
@@ -27,12 +27,13 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: make_model(root / kind, kind) for kind in KINDS}
 
 
-@pytest.fixture(params=["scripted", *KINDS])
+@pytest.fixture(params=["scripted", *MEMBERS], ids=str)
 def member(request: pytest.FixtureRequest, homes: dict[str, Path]) -> Callable[..., EngineSettings]:
     """Makes settings of one member, with changes."""
     if request.param == "scripted":
         return scripted
-    return lambda **other: real(homes[request.param], **other)
+    backend, kind = request.param
+    return lambda **other: real(homes[kind], backend, **other)
 
 
 def test_a_row_does_not_depend_on_order_neighbours_or_batch_size(member: Callable[..., EngineSettings]) -> None:
@@ -80,58 +81,57 @@ def test_nothing_in_gives_nothing_out(member: Callable[..., EngineSettings]) -> 
     assert list(engine_here(member()).generate(iter([]))) == []
 
 
-def test_a_prompt_over_the_limit_is_a_code(homes: dict[str, Path]) -> None:
+@pytest.mark.parametrize("backend", ["torch", "transformers"])
+def test_a_prompt_over_the_limit_is_a_code(backend: str, homes: dict[str, Path]) -> None:
     rows: list[Row] = [("a" * 64, "tent " * 300, None, 0), ("b" * 64, "tent", None, 0)]
-    found = written(real(homes["llama"], max_prompt_tokens=64), rows)
+    found = written(real(homes["llama"], backend, max_prompt_tokens=64), rows)
     assert found["a" * 64, 0][:2] == ("", "error:prompt_too_long")
     assert found["b" * 64, 0][1] in ("stop", "length")
     # 256 positions less 200 new tokens leave 56, whatever the setting says.
-    assert written(real(homes["gpt2"], max_new_tokens=200), rows)["a" * 64, 0][1] == "error:prompt_too_long"
+    assert written(real(homes["gpt2"], backend, max_new_tokens=200), rows)["a" * 64, 0][1] == "error:prompt_too_long"
 
 
-def test_counts_and_logprob_are_the_models_own(homes: dict[str, Path]) -> None:
+@pytest.mark.parametrize(("backend", "kind"), MEMBERS)
+def test_counts_and_logprob_are_the_models_own(backend: str, kind: str, homes: dict[str, Path]) -> None:
     """Against a plain forward pass of each row alone, without padding, temperature 1, uncut, up to the end mark."""
     import torch
 
-    from reasongen.engine.hf import Row as Written
-
-    settings = real(homes["llama"], temperature=0.7, top_k=20, max_new_tokens=40)
-    engine: Any = engine_here(settings)
-    loaded = engine._loaded
-    prompts = [row for row in rows_of(60) if 16 <= len(loaded.tokenizer(row[1])["input_ids"]) < 32][:8]
+    settings = real(homes[kind], backend, temperature=0.7, top_k=20, max_new_tokens=40)
+    loaded = load(settings)
+    prompts = rows_of(24)
     found = written(settings, prompts)
-    rows = [Written(key, sample, tuple(loaded.tokenizer(prompt)["input_ids"])) for key, prompt, _, sample in prompts]
     with torch.inference_mode():
-        ids, _ = engine._run(rows)
-        for row, new in zip(rows, ids, strict=True):
-            new = new[: new.index(1) + 1] if 1 in new else new
-            logits = loaded.model(torch.tensor([[*row.tokens, *new]])).logits[0, len(row.tokens) - 1 : -1]
+        for key, prompt, _, sample in prompts:
+            text, reason, tokens_in, tokens_out, logprob = found[key, sample]
+            asked = loaded.tokenizer(prompt)["input_ids"]
+            new = loaded.tokenizer(text)["input_ids"] + [1] * (reason == "stop")
+            assert (tokens_in, reason == "length") == (len(asked), tokens_out == 40)
+            if len(new) != tokens_out:  # broken letters and spaces at the edges do not come back from the text
+                continue
+            logits = loaded.model(torch.tensor([[*asked, *new]])).logits[0, len(asked) - 1 : -1]
             wanted = logits.log_softmax(-1).gather(1, torch.tensor(new)[:, None]).sum().item()
-            _, reason, tokens_in, tokens_out, logprob = found[row.prompt_hash, row.sample]
-            assert (tokens_in, tokens_out) == (len(row.tokens), len(new))
-            assert reason == ("stop" if new[-1] == 1 else "length")
             assert logprob == pytest.approx(wanted, abs=1e-3)
 
 
-def test_greedy_writes_what_generate_writes_alone(homes: dict[str, Path]) -> None:
+@pytest.mark.parametrize(("backend", "kind"), MEMBERS)
+def test_greedy_writes_what_generate_writes_alone(backend: str, kind: str, homes: dict[str, Path]) -> None:
     import torch
 
-    for kind in KINDS:
-        settings = real(homes[kind], temperature=0.0)
-        rows = rows_of(12)
-        found, loaded = written(settings, rows), engine_here(settings)._loaded  # type: ignore[attr-defined]
-        for key, prompt, _, sample in rows:
-            ids = torch.tensor([loaded.tokenizer(prompt)["input_ids"]])
-            plain = loaded.model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=12,
-                do_sample=False,
-                eos_token_id=1,
-                pad_token_id=0,
-            )[0, ids.shape[1] :].tolist()
-            kept = plain[: plain.index(1)] if 1 in plain else plain
-            assert found[key, sample][0] == loaded.tokenizer.decode(kept).strip()
+    settings = real(homes[kind], backend, temperature=0.0)
+    rows = rows_of(12)
+    found, loaded = written(settings, rows), load(settings)
+    for key, prompt, _, sample in rows:
+        ids = torch.tensor([loaded.tokenizer(prompt)["input_ids"]])
+        plain = loaded.model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=1,
+            pad_token_id=0,
+        )[0, ids.shape[1] :].tolist()
+        kept = plain[: plain.index(1)] if 1 in plain else plain
+        assert found[key, sample][0] == loaded.tokenizer.decode(kept).strip()
 
 
 def test_the_scripted_engine_uses_only_marks_that_the_frame_allows() -> None:
@@ -171,7 +171,14 @@ def test_digests_name_what_changes_a_sample_and_nothing_else(homes: dict[str, Pa
     settings = real(home)
     assert model_version(settings) == model_version(real(homes["llama"]))
     assert decode_hash(settings) == decode_hash(real(home, batch_rows=99, threads=7, samples=3, slice_prompts=5))
-    for change in ({"seed": 1}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.5}, {"max_new_tokens": 9}):
+    for change in (
+        {"backend": "transformers"},
+        {"seed": 1},
+        {"temperature": 0.5},
+        {"top_k": 3},
+        {"top_p": 0.5},
+        {"max_new_tokens": 9},
+    ):
         assert decode_hash(real(home, **change)) != decode_hash(settings), change
     before = model_version(settings)
     (home / "README.md").write_text("a note")

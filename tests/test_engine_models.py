@@ -108,7 +108,9 @@ def test_draws_follow_the_softmax() -> None:
         Sampling(1.0, 30, 0.5, 7),
     ):
         wanted = expected(logits, how)
-        got = torch.bincount(choose(logits.repeat(count, 1), keys, 3, how), minlength=200).double()
+        got = torch.bincount(
+            choose(logits.repeat(count, 1), keys, torch.full_like(keys, 3), how), minlength=200
+        ).double()
         assert float(got[wanted == 0].sum()) == 0
         cells = wanted > 0
         square = float(((got - count * wanted)[cells] ** 2 / (count * wanted[cells])).sum())

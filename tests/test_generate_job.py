@@ -12,23 +12,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from reasongen.sample import load_world_settings, write_world
+from nights import FILES, ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parent.parent
-FILES = {"events": "events", "items": "items.jsonl", "candidates": "candidates.parquet", "users": "users.csv"}
 SECONDS = 420
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(small_world: Path) -> Path:
     """A small sample world."""
-    out = tmp_path_factory.mktemp("submit") / "world"
-    small = ["users=150", "visits=3000", "heavy_user_events=200"]
-    write_world(load_world_settings(ROOT / "conf" / "world.yaml", small), out)
-    return out
+    return small_world
 
 
 def command(world: Path, lake: Path, *options: str) -> list[str]:
@@ -118,6 +112,7 @@ def test_a_killed_night_is_completed_and_pays_for_no_committed_prompt_twice(worl
     told = json.loads((tmp_path / "run.json").read_text())
     made = pl.read_delta(str(lake / "generations"))
     assert told["prompts"]["reused"] == kept
+    assert "evidence: that of 2026-03-02-recommendation-000001 is used" in done.stdout
     assert made.height == made.select("prompt_hash", "sample").unique().height == told["prompts"]["distinct"]
     reasons = pl.read_delta(str(lake / "reasons"))
     assert reasons.height == reasons.select("user_id", "item_id").unique().height

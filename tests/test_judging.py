@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from reasongen.pipeline.judging import PASSED_THROUGH, Judge, Sample, judge_batch, judging
 from reasongen.prompts import Frame, Literals, Renderer, load_locales
 from reasongen.schema import STAGED
+from reasongen.validation import Withdrawn
 
 ROOT = Path(__file__).resolve().parent.parent
 NIGHT = date(2031, 5, 4)
@@ -99,6 +102,18 @@ def test_a_pair_of_which_nothing_can_be_said_ends_without_a_reason(judge_: Judge
 def test_what_a_title_says_is_judged_too(judge_: Judge) -> None:
     stuffed = Literals.from_dict({**HIDDEN, "title": "https://shop.example"})
     assert judge_.choose(0, frame(), stuffed, samples(GOOD[0])).rendered is None
+
+
+def test_a_withdrawn_skeleton_gives_way_to_the_next_sample_and_a_withdrawn_word_to_nothing(judge_: Judge) -> None:
+    digest = hashlib.sha256(GOOD[0].encode()).hexdigest()
+    without = replace(judge_, withdrawn=Withdrawn(skeletons=frozenset({digest})))
+    choice = without.choose(0, frame(), LITERALS, samples(GOOD[0], GOOD[1]))
+    assert choice.sample == 1
+    assert [(sample, [f.rule for f in verdict.failures]) for sample, _, verdict in choice.refused] == [
+        (0, ["withdrawn"])
+    ]
+    silent = replace(judge_, withdrawn=Withdrawn(terms=("ridge two",)))  # the title: the fallback says it too
+    assert silent.choose(0, frame(), LITERALS, samples(GOOD[0])).rendered is None
 
 
 def evidence(*days: int) -> list[dict[str, Any]]:

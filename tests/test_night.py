@@ -13,45 +13,29 @@ import duckdb
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from nights import night_over, reasons
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from reasongen.config import NightConfig, load_config
+from reasongen.config import NightConfig
 from reasongen.errors import ContractError, LeaseError
 from reasongen.pipeline import Run, generate_night, plan_night
 from reasongen.pipeline.publishing import publish
-from reasongen.sample import load_world_settings, write_world
-
-ROOT = Path(__file__).resolve().parent.parent
 
 NightOf = Callable[..., NightConfig]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(small_world: Path) -> Path:
     """A small sample world with all its dirt."""
-    out = tmp_path_factory.mktemp("night") / "world"
-    small = ["users=150", "visits=3000", "heavy_user_events=200"]
-    write_world(load_world_settings(ROOT / "conf" / "world.yaml", small), out)
-    return out
+    return small_world
 
 
 @pytest.fixture(scope="module")
 def night_of(world: Path, tmp_path_factory: pytest.TempPathFactory) -> NightOf:
     """Settings of a night over the world; the lake is shared by the module unless `root` is given."""
     lake = tmp_path_factory.mktemp("lake") / "lake"
-
-    def settings(*sets: str, root: Path = lake, of: Path = world) -> NightConfig:
-        places = [f"inputs.{name}.path={of / file}" for name, file in FILES.items()]
-        given = [*places, f"root={root}", f"locale_files={ROOT}/conf/locales", "engine.backend=scripted", "show=0"]
-        return load_config(
-            ROOT / "conf" / "local.yaml", [*given, f"template={ROOT}/conf/prompts/reference.yaml", *sets]
-        )
-
-    return settings
-
-
-FILES = {"events": "events", "items": "items.jsonl", "candidates": "candidates.parquet", "users": "users.csv"}
+    return lambda *sets, root=lake: night_over(world, root, *sets)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +45,6 @@ def first(spark: SparkSession, night_of: NightOf) -> Run:
 
 
 FAULTY = "engine.scripted.fault_rate=0.05"
-
-
-def reasons(config: NightConfig) -> pl.DataFrame:
-    """The published table, as polars reads it."""
-    return pl.read_delta(f"{config.root}/reasons")
 
 
 def test_every_candidate_ends_in_exactly_one_class(first: Run, world: Path, night_of: NightOf) -> None:
@@ -125,6 +104,22 @@ def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
     before = DeltaTable(f"{night_of().root}/reasons").version()
     again = generate_night(spark, night_of(FAULTY))
     assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
+    assert set(again.seconds) == {"contract", "ledger"}
+    assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
+    again.check_conservation()
+    assert (again.codes, again.inputs, again.token) == (first.codes, first.inputs, first.token + 1)
+    assert DeltaTable(f"{night_of().root}/reasons").version() == before
+
+
+def test_a_night_that_has_to_look_again_keeps_every_row_too(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
+) -> None:
+    """The same rows in another file: nothing tells beforehand that they are the same."""
+    before = DeltaTable(f"{night_of().root}/reasons").version()
+    users = shutil.copy(world / "users.csv", tmp_path / "users.csv")
+    again = generate_night(spark, night_of(FAULTY, f"inputs.users.path={users}"))
+    assert (again.status, again.samples, again.tokens_out, again.model_loads) == ("unchanged", 0, 0, 0)
+    assert "evidence" in again.seconds
     assert again.pairs["kept"] == first.pairs["published"] + first.pairs["fallback"]
     assert DeltaTable(f"{night_of().root}/reasons").version() == before
 

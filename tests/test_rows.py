@@ -21,6 +21,7 @@ from small_tables import (
 
 from reasongen.schema import INPUTS
 from reasongen.tables import (
+    Suppressed,
     clean_candidates,
     clean_events,
     clean_items,
@@ -31,6 +32,7 @@ from reasongen.tables import (
     read_source,
     valid_events,
 )
+from reasongen.tables.suppression import UserKey
 
 DIRTY: list[tuple[dict[str, Any] | bytes, str | None, list[str]]] = [
     ({"item_id": "i1", "title": "Lamp"}, None, []),
@@ -197,3 +199,33 @@ def test_each_candidate_is_kept_skipped_or_rejected(spark, tmp_path):
     for consent, personal in (("required", False), ("assumed", True)):
         without = clean_candidates(candidates, some_items(spark), None, scenario=SCENARIO, consent=consent)
         assert {row["personal"] for row in without.where("reject is null").collect()} == {personal}
+
+
+def test_whom_no_night_may_know_is_counted_without_the_id(spark, tmp_path):
+    rows = [("child", "i1", SCENARIO), ("yes", "i1", SCENARIO), ("no", "bad", SCENARIO), ("no", "i1", SCENARIO)]
+    candidates = spark.createDataFrame(rows, CANDIDATE_DDL).selectExpr(
+        "*", "1 as rank", "0D as score", "false malformed"
+    )
+    key = UserKey(b"0123456789abcdef")
+    hashes = spark.createDataFrame([(key.hash_of(user),) for user in ("child", "no")], "user_hash string")
+    pairs = clean_candidates(
+        candidates,
+        some_items(spark),
+        some_users(spark, tmp_path),
+        scenario=SCENARIO,
+        suppressed=Suppressed(hashes, key),
+    )
+    found = sorted(map(str, ((r["user_id"], r["reject"], r["skip"], r["personal"]) for r in pairs.collect())))
+    assert found == sorted(
+        map(
+            str,
+            [
+                (None, None, "suppressed", False),
+                ("yes", None, None, True),
+                (None, "item_rejected", None, False),
+                (None, None, "suppressed", False),
+            ],
+        )
+    )
+    without = clean_candidates(candidates, some_items(spark), None, scenario=SCENARIO, withdrawn_items=["i1"])
+    assert [row["skip"] for row in without.where("reject is null").collect()] == ["withdrawn"] * 3

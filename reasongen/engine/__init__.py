@@ -3,6 +3,14 @@
     door.py      the Engine protocol, the two schemas, one engine per process, the digests that key `generations`
     scripted.py  a member without weights: valid texts by hash, faults on request
     hf.py        transformers' own batched generate, made independent of neighbours
+    intake.py    Arrow batches to rows of token ids and back, for every member with weights
+    torch_engine.py  our own continuous batching, of the parts below
+      scheduler.py   which row stands in which slot, without a tensor
+      prefix.py      what prompts share at their beginning, without a tensor
+      families.py    the weights of Llama, Qwen2, Qwen3 and GPT-2, fused
+      cache.py       keys and values, one slot a row
+      decoder.py     the model step
+      lane.py        one core's loop over all these
     load.py      a local Hugging Face directory to model and tokenizer: safetensors only, no remote code
     adapter.py   a PEFT adapter put onto the base that it was made for
     sampling.py  the choice of a token, seeded by (prompt_hash, sample, step), never by position

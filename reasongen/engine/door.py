@@ -81,7 +81,11 @@ def _build(settings: EngineSettings) -> Engine:
         from reasongen.engine.scripted import ScriptedEngine
 
         return ScriptedEngine(settings)
-    from reasongen.engine.hf import TransformersEngine  # here, since it imports torch: seconds and 300 MB
+    if settings.backend == "torch":
+        from reasongen.engine.torch_engine import TorchEngine  # here, since it imports torch: seconds and 300 MB
+
+        return TorchEngine(settings)
+    from reasongen.engine.hf import TransformersEngine
 
     return TransformersEngine(settings)
 

@@ -13,8 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pyarrow as pa
@@ -22,26 +21,17 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from reasongen.engine.door import OUTPUT, new_engine_id, texts_of
-from reasongen.engine.load import Loaded, load
-from reasongen.engine.sampling import Sampling, choose, row_keys
-from reasongen.errors import MachineError, ModelError
+from reasongen.engine.door import new_engine_id
+from reasongen.engine.intake import Intake, Row, Written, longest_prompt
+from reasongen.engine.load import CORES, Loaded, load
+from reasongen.engine.sampling import Sampling, draw, row_keys
+from reasongen.errors import MachineError
 
 if TYPE_CHECKING:
     from reasongen.config import EngineSettings
 
 BUCKET = 16  # tokens; prompts of one bucket share a batch
-_CORES = torch.get_num_threads()  # as torch finds them, before an engine pins each lane to one
 MIN_ROWS = 4  # below it the CPU's matrix product takes another kernel, with other last bits
-
-
-@dataclass(frozen=True)
-class Row:
-    """One sample to write."""
-
-    prompt_hash: str
-    sample: int
-    tokens: tuple[int, ...]
 
 
 class Chooser(LogitsProcessor):  # type: ignore[misc]
@@ -56,17 +46,12 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """scores: rows x vocabulary, the model's logits. Returns 0 at the chosen token, -inf elsewhere."""
-        scores = scores.float()
-        totals = scores.logsumexp(1)
-        sick = ~totals.isfinite() & self._going
-        if bool(sick.any()):  # such a row ends here with a code; the others go on
-            self.broken |= sick
-            self._going &= ~sick
-            scores = scores.masked_fill(sick[:, None], 0.0)
-        chosen = choose(scores, self._keys, input_ids.shape[1] - self._start, self._how)
+        steps = torch.full_like(self._keys, input_ids.shape[1] - self._start)
+        chosen, won, sick = draw(scores, self._keys, steps, self._how)
+        self.broken |= sick & self._going  # such a row ends here with a code; the others go on
+        self._going &= ~sick
         chosen = torch.where(self._going, chosen, self._ends[0])
-        won = scores.gather(1, chosen[:, None]).squeeze(1) - totals
-        self.logprobs += torch.where(self._going, won.double(), 0.0)
+        self.logprobs += torch.where(self._going, won, 0.0)
         self._going &= ~torch.isin(chosen, self._ends)
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 
@@ -80,26 +65,14 @@ class TransformersEngine:
         self._how = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.seed)
         self._rows = max(MIN_ROWS, settings.batch_rows)
         self._new = settings.max_new_tokens
-        self._longest = self._longest_prompt(settings)
         self._lanes = 1
         if self._loaded.device.type == "cpu":
-            self._lanes = settings.threads or _CORES
+            self._lanes = settings.threads or CORES
             torch.set_num_threads(1)
         self.engine_id = new_engine_id()
+        longest = longest_prompt(settings, self._loaded.positions)
+        self._intake = Intake(self._loaded.tokenizer, self._loaded.ends, longest, self.engine_id)
         print(self._first_line(settings, time.monotonic() - began), file=sys.stderr, flush=True)
-
-    def _longest_prompt(self, settings: EngineSettings) -> int:
-        """Tokens; the model's positions bound it where they are fewer than the setting."""
-        positions = self._loaded.positions
-        longest = settings.max_prompt_tokens
-        if positions is not None:
-            longest = min(longest, positions - self._new)
-        if longest < 1:
-            raise ModelError(
-                f"{settings.model}: wanted room for engine.max_new_tokens {self._new}; found {positions} positions."
-                " Lower max_new_tokens."
-            )
-        return longest
 
     def _first_line(self, settings: EngineSettings, seconds: float) -> str:
         used = psutil.Process().memory_info().rss >> 20
@@ -126,29 +99,15 @@ class TransformersEngine:
         """Rows of one bucket, `batch_rows` at a time and the rest at the end; rows that cannot be written as output."""
         open_rows: dict[int, list[Row]] = defaultdict(list)
         for batch in batches:
-            hashes, prompts = texts_of(batch["prompt_hash"]), texts_of(batch["prompt"])
-            encoded = self._loaded.tokenizer([prompt or "" for prompt in prompts])["input_ids"] if prompts else []
-            faults: list[tuple[str, int, int, str]] = []
-            for key, prompt, sample, ids in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
-                if code := self._fault(prompt, ids):
-                    faults.append((key or "", sample, len(ids), code))
-                    continue
-                bucket = (len(ids) // BUCKET + 1) * BUCKET  # never full: a mask without padding is another kernel
-                open_rows[bucket].append(Row(key or "", sample, tuple(ids)))
+            rows, faults = self._intake.read(batch)
+            for row in rows:
+                bucket = (len(row.tokens) // BUCKET + 1) * BUCKET  # never full: without padding, another kernel
+                open_rows[bucket].append(row)
                 if len(open_rows[bucket]) == self._rows:
                     yield open_rows.pop(bucket)
-            if faults:
-                yield self._failed(faults)
+            if faults is not None:
+                yield faults
         yield from (open_rows[bucket] for bucket in sorted(open_rows))
-
-    def _fault(self, prompt: str | None, ids: list[int]) -> str | None:
-        if not prompt or not ids:
-            return "error:no_prompt"
-        return "error:prompt_too_long" if len(ids) > self._longest else None
-
-    def _failed(self, faults: list[tuple[str, int, int, str]]) -> pa.RecordBatch:
-        rows = [(key, sample, "", code, tokens, 0, None, self.engine_id) for key, sample, tokens, code in faults]
-        return _batch(rows)
 
     def _write(self, rows: list[Row]) -> pa.RecordBatch:
         """Runs one batch. All rows share a bucket."""
@@ -158,7 +117,7 @@ class TransformersEngine:
         except torch.OutOfMemoryError as error:
             raise MachineError(f"engine.batch_rows: {self._rows} rows do not fit the memory. Halve it.") from error
         logprobs, broken = chooser.logprobs.tolist(), chooser.broken.tolist()
-        return _batch([self._out(*row) for row in zip(rows, written, logprobs, broken, strict=False)])
+        return self._intake.write([Written(*row) for row in zip(rows, written, logprobs, broken, strict=False)])
 
     def _run(self, rows: list[Row]) -> tuple[list[list[int]], Chooser]:
         """New token ids per row, and the chooser that drew them. Dummies repeat the first row and are cut off after."""
@@ -182,19 +141,3 @@ class TransformersEngine:
             logits_processor=LogitsProcessorList([chooser]),
         )
         return written[: len(rows), width:].tolist(), chooser
-
-    def _out(self, row: Row, ids: list[int], logprob: float, broken: bool) -> tuple[Any, ...]:
-        ended = next((place for place, token in enumerate(ids) if token in self._loaded.ends), None)
-        head = (row.prompt_hash, row.sample)
-        if broken:
-            return (*head, "", "error:not_finite", len(row.tokens), 0, None, self.engine_id)
-        kept = ids if ended is None else ids[:ended]
-        # Special tokens stay visible (a verdict refuses them), since a model's marks may be such tokens.
-        text = self._loaded.tokenizer.decode(kept, clean_up_tokenization_spaces=False).strip()
-        spent = len(ids) if ended is None else ended + 1
-        return (*head, text, "length" if ended is None else "stop", len(row.tokens), spent, logprob, self.engine_id)
-
-
-def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
-    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), OUTPUT, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=OUTPUT)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reasongen.config import EngineSettings
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.msgpack", "*.h5")
+CORES = torch.get_num_threads()  # as torch finds them, before an engine pins each of its lanes to one
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 

@@ -8,6 +8,7 @@ model and no text.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,6 @@ _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _STEP = _signed(0xD1B54A32D192ED03)
 _MIX_1 = _signed(0xBF58476D1CE4E5B9)
 _MIX_2 = _signed(0x94D049BB133111EB)
-_HEAD = 64  # candidates looked at first: nearly every nucleus of a trained model lies within
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class Sampling:
     seed: int
 
 
+def row_key(prompt_hash: str, sample: int, seed: int) -> int:
+    """64 bits, signed, from a prompt's hash, the number of its sample and the seed."""
+    digest = hashlib.sha256(f"{prompt_hash}\n{sample}\n{seed}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
 def row_keys(prompt_hashes: Sequence[str], samples: Sequence[int], seed: int) -> Tensor:
-    """One int64 per row, from its prompt's hash, its sample's number and the seed."""
-    keys = []
-    for prompt_hash, sample in zip(prompt_hashes, samples, strict=True):
-        digest = hashlib.sha256(f"{prompt_hash}\n{sample}\n{seed}".encode("utf-8", "replace")).digest()
-        keys.append(int.from_bytes(digest[:8], "little", signed=True))
+    """One int64 per row."""
+    keys = [row_key(*row, seed) for row in zip(prompt_hashes, samples, strict=True)]
     return torch.tensor(keys, dtype=torch.int64)
 
 
@@ -53,55 +56,87 @@ def _mix(z: Tensor) -> Tensor:
     return z ^ ((z >> 31) & ((1 << 33) - 1))
 
 
-def gumbel(keys: Tensor, step: int, tokens: Tensor) -> Tensor:
-    """Standard Gumbel noise, float64, shaped as `tokens` (rows x ids, or one row of ids for all). keys: one per row."""
-    rows = _mix(keys + _signed((step + 1) * _STEP % (1 << 64)))
+def gumbel(keys: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
+    """Standard Gumbel noise, float64, shaped as `tokens` (rows x ids, or one row of ids for all).
+
+    keys, steps: one int64 per row; the products wrap around, as splitmix64 wants.
+    """
+    rows = _mix(keys + (steps + 1) * _STEP)
     bits = _mix(rows[:, None] + (tokens + 1) * _GOLDEN)
     uniform = (((bits >> 11) & ((1 << 53) - 1)).to(torch.float64) + 0.5) * 2.0**-53
     return -torch.log(-torch.log(uniform))
 
 
-def choose(logits: Tensor, keys: Tensor, step: int, how: Sampling) -> Tensor:
-    """The next token of each row, int64. logits: rows x vocabulary, finite; keys: one int64 per row."""
+def draw(logits: Tensor, keys: Tensor, steps: Tensor, how: Sampling) -> tuple[Tensor, Tensor, Tensor]:
+    """The next token of each row, its log-probability (temperature 1, uncut, float64), and whether the row is sick.
+
+    logits: rows x vocabulary; a row that is not finite is sick, and its token says nothing. keys, steps: one int64 per
+    row, steps counted from 0.
+    """
+    logits = logits.float()
+    shares = logits.log_softmax(1)
+    largest, chosen = shares.max(1)
+    sick = ~largest.isfinite()
+    if bool(sick.any()):
+        logits = logits.masked_fill(sick[:, None], 0.0)
+    # A temperature of at most 1 only makes the largest share larger: above the nucleus it is the only one, without tie.
+    certain = largest.exp() >= max(how.top_p, 0.51)
+    if how.temperature > 1 or how.temperature == 0 or how.top_k:
+        certain = torch.zeros_like(certain)
+    left = (~certain).nonzero().squeeze(1)
+    if len(left):
+        chosen[left] = choose(logits[left], keys[left], steps[left], how)
+    return chosen, shares.gather(1, chosen[:, None]).squeeze(1).double(), sick
+
+
+def choose(logits: Tensor, keys: Tensor, steps: Tensor, how: Sampling) -> Tensor:
+    """The next token of each row, int64. logits: rows x vocabulary, finite; keys, steps: one int64 per row."""
     logits = logits.float()
     if how.temperature == 0:
         return _lowest_of_largest(logits)
     logits = logits / how.temperature
-    size = logits.shape[1]
     if how.top_k == 0 and how.top_p >= 1:
-        tokens = torch.arange(size, device=logits.device)[None, :]
-        return (logits.double() + gumbel(keys, step, tokens)).argmax(1)
-    return _choose_cut(logits, keys, step, how, min(size, max(_HEAD, how.top_k + 1)))
+        tokens = torch.arange(logits.shape[1], device=logits.device)[None, :]
+        return (logits.double() + gumbel(keys, steps, tokens)).argmax(1)
+    totals = logits.logsumexp(1, keepdim=True)
+    values, tokens = _candidates(logits, totals, how)
+    noisy = values.double() + gumbel(keys, steps, tokens)
+    noisy = noisy.masked_fill(values < _floor(values, totals, how), -torch.inf)
+    return tokens.gather(1, noisy.argmax(1, keepdim=True)).squeeze(1)
 
 
-def _choose_cut(logits: Tensor, keys: Tensor, step: int, how: Sampling, head: int) -> Tensor:
-    """Looks at the `head` largest logits only; rows whose cut lies beyond are done again on all of them.
+def _candidates(logits: Tensor, totals: Tensor, how: Sampling) -> tuple[Tensor, Tensor]:
+    """Logits that the cuts may leave, largest first, and their tokens; rows x as many as the longest row has.
 
-    Which way a row goes depends on that row alone, and both ways give the same token.
+    The last token of a nucleus has at least (1 - top_p) / vocabulary: no smaller one makes up what is missing before
+    it. Half of that is asked for, since totals are rounded.
     """
-    values, tokens = logits.topk(head, dim=1)
-    floor = _floor(logits, values, how)
-    noisy = values.double() + gumbel(keys, step, tokens)
-    chosen = tokens.gather(1, noisy.masked_fill(values < floor, -torch.inf).argmax(1, keepdim=True)).squeeze(1)
-    beyond = (floor <= values[:, -1:]).squeeze(1)
-    if head < logits.shape[1] and bool(beyond.any()):
-        chosen[beyond] = _choose_cut(logits[beyond], keys[beyond], step, how, logits.shape[1])
-    return chosen
+    size = logits.shape[1]
+    if 0 < how.top_k < size:
+        least = logits.topk(how.top_k, 1).values[:, -1:]
+    else:
+        least = totals + math.log((1 - how.top_p) / size / 2) if how.top_p < 1 else logits.amin(1, keepdim=True)
+    rows, tokens = (logits >= least).nonzero(as_tuple=True)
+    counts = torch.bincount(rows, minlength=len(logits))
+    places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+    width = int(counts.max())
+    found = tokens.new_zeros(len(logits), width)
+    found[rows, places] = tokens
+    values = logits.new_full((len(logits), width), -torch.inf)
+    values[rows, places] = logits[rows, tokens]
+    values, order = values.sort(stable=True, dim=1, descending=True)
+    return values, found.gather(1, order)
 
 
-def _floor(logits: Tensor, values: Tensor, how: Sampling) -> Tensor:
+def _floor(values: Tensor, totals: Tensor, how: Sampling) -> Tensor:
     """The smallest logit of each row that may be drawn (rows x 1). Equal logits stand or fall together."""
-    floor = values[:, -1:]
-    if 0 < how.top_k < values.shape[1]:
-        floor = values[:, how.top_k - 1 : how.top_k]
-    if how.top_p < 1:
-        allowed = values.double().masked_fill(values < floor, -torch.inf)
-        whole = logits.logsumexp(1, keepdim=True) if how.top_k == 0 else allowed.logsumexp(1, keepdim=True)
-        shares = (allowed - whole).exp()
-        before = shares.cumsum(1) - shares
-        last = (before < how.top_p).sum(1, keepdim=True).clamp(min=1) - 1
-        floor = torch.maximum(floor, values.gather(1, last))
-    return floor
+    if how.top_p >= 1:
+        return values.new_full((len(values), 1), -torch.inf)
+    allowed = values.double()
+    shares = (allowed - (allowed.logsumexp(1, keepdim=True) if how.top_k else totals)).exp()
+    before = shares.cumsum(1) - shares
+    last = (before < how.top_p).sum(1, keepdim=True).clamp(min=1) - 1
+    return values.gather(1, last)
 
 
 def _lowest_of_largest(logits: Tensor) -> Tensor:

@@ -1,19 +1,37 @@
 """Where Spark meets the engine: the night as a whole.
 
-night        the order of the stages
+night        one run at a time: what stands, the lease, the evidence
+attempt      the stages from evidence to publish
 preparing    inputs → candidates and pairs with their frames
 generating   distinct prompts that lack samples → generations, slice by slice
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
+standing     what earlier runs left that need not be done again
+maintaining  what is done to the tables between nights
+forgetting   users out of every table, and the list that keeps them out
+withdrawing  reasons down at once, and kept down
+receipt      what a forgetting did
 ledger       what the run did; conservation
 progress     lines for who watches
 summary      the end of a night, as text
 """
 
+from reasongen.pipeline.forgetting import forget_users, read_users
 from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.maintaining import maintain_tables
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import plan_night
 from reasongen.pipeline.summary import summary
+from reasongen.pipeline.withdrawing import withdraw
 
-__all__ = ["Run", "generate_night", "plan_night", "summary"]
+__all__ = [
+    "Run",
+    "forget_users",
+    "generate_night",
+    "maintain_tables",
+    "plan_night",
+    "read_users",
+    "summary",
+    "withdraw",
+]

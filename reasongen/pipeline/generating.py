@@ -20,7 +20,7 @@ from reasongen.engine import INPUT, engine_here
 from reasongen.pipeline.progress import rate_line, say
 from reasongen.prompts import Frame, PromptTemplate
 from reasongen.schema import GENERATIONS
-from reasongen.tables import append
+from reasongen.tables import Lease, Txn, append
 
 if TYPE_CHECKING:
     from pyspark.resource.profile import ResourceProfile
@@ -59,11 +59,14 @@ def write_samples(
     template: PromptTemplate,
     settings: EngineSettings,
     facts: dict[str, str],
+    lease: Lease,
+    app_id: str,
 ) -> None:
     """Generates every missing sample of `prompts` (written: prompt_hash, frame, have) into `generations` at `path`.
 
     `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
-    a retried slice holds the same prompts.
+    a retried slice holds the same prompts; each is written under `app_id` and the lease's token, so that a run which
+    lost its lease adds none. Raises LeaseError between slices where it is lost.
     """
     slices = -(-count // settings.slice_prompts)
     asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(settings.samples - 1))))
@@ -72,6 +75,7 @@ def write_samples(
     write = _writer(template, settings)
     began = time.monotonic()
     for number in range(slices):
+        lease.check()
         rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
         spread = rows.coalesce(1) if tasks == 1 else rows.repartition(tasks, "prompt_hash")
         texts = spread.mapInArrow(write, _OUT, False, profile)
@@ -81,9 +85,19 @@ def write_samples(
             F.lit(None).cast("string").alias("owner"),
             F.lit(datetime.now(UTC)).alias("generated_at"),
         )
-        append(stamped.select(*GENERATIONS.names), path)
+        append(stamped.select(*GENERATIONS.names), path, Txn(app_id, first_slice(lease.token) + number))
         finished = count * (number + 1) // slices
         say(f"generate: {rate_line(finished, count, time.monotonic() - began, 'prompts')}")
+
+
+def slices_app(scenario: str) -> str:
+    """Under which name the slices of a scenario stand in `generations`."""
+    return f"reasongen/{scenario}/slices"
+
+
+def first_slice(token: int) -> int:
+    """The transaction number of a token's first slice; those of any later token are above all of its slices."""
+    return token << 24
 
 
 def _engine_tasks(spark: SparkSession) -> tuple[int, ResourceProfile | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from itertools import starmap
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
-from reasongen.validation import POLICY_VERSION, LocaleLimits, Verdict, judge, limits_of
+from reasongen.validation import POLICY_VERSION, LocaleLimits, Verdict, Withdrawn, judge, limits_of
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ class Judge:
     recent_days: int
     model_version: str
     decode_hash: str
+    withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @cached_property
     def _limits(self) -> Mapping[str, LocaleLimits]:
@@ -72,23 +73,29 @@ class Judge:
 
     def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
         """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
-        limits = self._limits
         refused: list[tuple[int | None, str, Verdict]] = []
         ordered = sorted(samples)
         turn = pair % len(ordered) if ordered else 0
         for sample in ordered[turn:] + ordered[:turn]:
             rendered = self.renderer.fill(sample.text, frame, literals)
-            verdict = judge(rendered, sample.text, sample.finish_reason, frame, limits)
+            verdict = self._verdict(rendered, sample.text, sample.finish_reason, frame)
             if verdict.passed:
                 return Choice(rendered, sample.text, sample.sample, refused)
             refused.append((sample.sample, rendered.text, verdict))
         skeleton = self.renderer.fallback(frame, literals, pair)
         rendered = self.renderer.fill(skeleton, frame, literals)
-        verdict = judge(rendered, skeleton, "stop", frame, limits)
+        verdict = self._verdict(rendered, skeleton, "stop", frame)
         if verdict.passed:
             return Choice(rendered, skeleton, None, refused)
         refused.append((None, rendered.text, verdict))
         return Choice(None, skeleton, None, refused)
+
+    def _verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
+        """The rules', and that of the people who took something down."""
+        verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
+        if found := self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton)):
+            return Verdict(False, (*verdict.failures, *found))
+        return verdict
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
         """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.

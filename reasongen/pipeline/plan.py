@@ -23,7 +23,7 @@ def plan_night(spark: SparkSession, config: NightConfig) -> Run:
     stages = Stages(spark.sparkContext)
     began = datetime.now(UTC)
     run = Run(f"{tools.night}-{config.scenario}-plan", tools.night, config.scenario, 0, "planned", began)
-    run.config_digest, run.code_version, run.model_version = config.digest(), code_version(), tools.model
+    run.config_digest, run.code_version, run.model_version = tools.digest(config), code_version(), tools.model
     run.seconds, run.device = stages.seconds, config.engine.device
     staging = f"{config.root}/staging/plan-{began:%Y%m%d%H%M%S%f}"
     try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.tools import Tools
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import PAIRS
 from reasongen.tables import (
     SourceFrame,
@@ -21,8 +24,11 @@ from reasongen.tables import (
     count_codes,
     count_event_codes,
     night_start,
+    read_suppressed,
     valid_events,
 )
+
+PREPARED = "classes string, codes string"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Prepared:
 def prepare(
     spark: SparkSession, sources: Mapping[str, SourceFrame], config: NightConfig, *, tools: Tools, staging: str
 ) -> Prepared:
-    """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`.
+    """Writes `candidates` and `pairs` (schema.PAIRS) as Parquet below `staging`; nobody who asked to be forgotten is in
+    them.
 
     `classes`: candidates, pairs, and `skipped.<code>`, `rejected.<code>`. `codes`: `<table>.<code>` → rows.
     """
@@ -54,7 +61,13 @@ def prepare(
     )
     users = None if "users" not in sources else clean_users(sources["users"].frame)
     chosen = clean_candidates(
-        sources["candidates"].frame, items, users, scenario=config.scenario, consent=inputs.consent
+        sources["candidates"].frame,
+        items,
+        users,
+        scenario=config.scenario,
+        consent=inputs.consent,
+        suppressed=read_suppressed(spark, config.root, config.forget),
+        withdrawn_items=read_withdrawals(spark, config.root).items,
     )
     if config.limit is not None:
         wanted = chosen.where(F.col("reject").isNull()).orderBy(F.xxhash64("user_id", "item_id"), "user_id", "item_id")
@@ -84,7 +97,22 @@ def prepare(
         literal=tools.template.shows_literals,
     )
     stored(told.select(*PAIRS.names), f"{staging}/pairs")
-    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, _codes(sources, items, users, begin))
+    codes = _codes(sources, items, users, begin)
+    # Last of all: what says that the rest is whole.
+    told_of = spark.createDataFrame([(json.dumps(classes), json.dumps(codes))], PREPARED)
+    stored(told_of, f"{staging}/prepared")
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, codes)
+
+
+def prepared_in(spark: SparkSession, staging: str) -> Prepared | None:
+    """What `prepare` wrote below `staging`; None where it is missing or was not finished."""
+    try:
+        rows = spark.read.schema(PREPARED).parquet(f"{staging}/prepared").collect()
+    except PySparkException:
+        return None
+    if len(rows) != 1:
+        return None
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", json.loads(rows[0][0]), json.loads(rows[0][1]))
 
 
 def stored(frame: DataFrame, path: str) -> DataFrame:

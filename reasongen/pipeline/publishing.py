@@ -7,6 +7,7 @@ consent since the night began is left out here, and an earlier reason about him 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -16,10 +17,19 @@ from reasongen.config import SourceSettings
 from reasongen.errors import LeaseError
 from reasongen.pipeline.ledger import Run
 from reasongen.schema import REASONS, USERS
-from reasongen.tables import Txn, clean_users, count_by_independent_reader, merge_changes, read_source
+from reasongen.tables import (
+    Suppressed,
+    Txn,
+    clean_users,
+    count_by_independent_reader,
+    merge_changes,
+    read_source,
+    with_suppressed,
+)
 
 KEY = ["user_id", "item_id", "scenario"]
 WRITTEN = ["published", "fallback", "re_rendered"]
+SUPPRESSED = "skipped.suppressed"
 CONTENT = [column.name for column in REASONS.columns[3:-6]] + ["valid_until"]
 """What a reader may act on; the columns that name the run are no change by themselves."""
 
@@ -38,19 +48,27 @@ def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str]
     ).select(KEY)
 
 
-def with_class(staged: DataFrame, reasons: DataFrame, stopped_users: DataFrame | None) -> DataFrame:
-    """Adds `class`: how each staged pair ends (published, fallback, re_rendered, kept, quarantined,
-    skipped.consent)."""
+def with_class(
+    staged: DataFrame,
+    reasons: DataFrame,
+    stopped_users: DataFrame | None,
+    suppressed: Suppressed | None = None,
+    withdrawn_items: Collection[str] = (),
+) -> DataFrame:
+    """Adds `class`: how each staged pair ends (published, fallback, re_rendered, kept, quarantined, skipped.suppressed,
+    skipped.withdrawn, skipped.consent). What was taken down after the evidence was made is known only here."""
     words = F.struct("skeleton_hash", "prompt_hash", "model_version", "source")
     content = F.struct(*CONTENT)
     old = reasons.select(*KEY, words.alias("old_words"), content.alias("old_content"))
-    joined = staged.join(old, KEY, "left")
+    joined = with_suppressed(staged, suppressed).join(old, KEY, "left")
     stopped = F.lit(False)
     if stopped_users is not None:
         joined = joined.join(stopped_users.select("user_id", F.lit(True).alias("withdrawn")), "user_id", "left")
         stopped = F.coalesce("withdrawn", F.lit(False))
     ended = (
-        F.when(stopped & F.col("personal"), "skipped.consent")
+        F.when(F.col("suppressed"), SUPPRESSED)
+        .when(F.col("item_id").isin(*withdrawn_items), "skipped.withdrawn")
+        .when(stopped & F.col("personal"), "skipped.consent")
         .when(~F.col("passed"), "quarantined")
         .when(content == F.col("old_content"), "kept")
         .when(words == F.col("old_words"), "re_rendered")
@@ -72,6 +90,11 @@ def withdrawn(spark: SparkSession, users: SourceSettings | None, staged: DataFra
 def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
     """Keys that leave `reasons`: no reason of tonight and none kept. `standing`: keys with a reason after tonight."""
     return reasons.join(standing.select(KEY), KEY, "left_anti").select(KEY)
+
+
+def publish_app(scenario: str) -> str:
+    """Under which name the tokens of a scenario stand in `reasons`."""
+    return f"reasongen/{scenario}"
 
 
 def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: str) -> int:
@@ -106,7 +129,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         changes,
         path,
         REASONS,
-        txn=Txn(f"reasongen/{run.scenario}", run.token),
+        txn=Txn(publish_app(run.scenario), run.token),
         metadata=json.dumps(facts, sort_keys=True),
         remove_when="new.gone",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,6 +31,12 @@ class Tools:
     def template_key(self) -> str:
         """What stands in every prompt's hash beside its frame."""
         return f"{self.template.key}:{self.template.digest[:12]}"
+
+    def digest(self, config: NightConfig) -> str:
+        """Of everything but tables, code and weights that changes what a night writes."""
+        judge = self.judge(config)
+        parts = (config.digest(), self.template_key, self.decode, judge.policy_version, judge.renderer.version)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def judge(self, config: NightConfig) -> Judge:
         """The verdict of this night, ready to travel."""

@@ -2,15 +2,22 @@
 
 session     the Spark session, with Delta
 sources     a team's table in any format → our columns, typed; nothing is judged yet
+states      what a table was, as a word: equal states hold equal rows
 columns     how one of their columns becomes one of ours
 contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
-delta       our own tables: create, append, merge, look at the version, count with another reader
+delta       our own tables: create, append, merge, erase, look at the version, count with another reader
+layout      how our tables lie on disk: sorted for lookups, without unreachable files
+lease       one run at a time per target and scenario, and the fence against one that wakes up late
+suppression who must not come back, as keyed hashes
+holdings    where people stand, below the root and in the inputs
+folders     what stands below the root, on any file system
 """
 
 from reasongen.tables.contract import ContractReport, check_contract, night_start
 from reasongen.tables.delta import (
+    CONFLICTS,
     Txn,
     append,
     count_by_independent_reader,
@@ -19,6 +26,8 @@ from reasongen.tables.delta import (
     read_version,
     write_was_refused,
 )
+from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, size_of
+from reasongen.tables.lease import LEASES, Lease, fence, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
     clean_events,
@@ -30,10 +39,16 @@ from reasongen.tables.rows import (
 )
 from reasongen.tables.session import open_spark
 from reasongen.tables.sources import SourceFrame, read_source, read_sources
+from reasongen.tables.suppression import Suppressed, read_suppressed, with_suppressed
 
 __all__ = [
+    "CONFLICTS",
+    "LEASES",
     "ContractReport",
+    "Lease",
+    "Size",
     "SourceFrame",
+    "Suppressed",
     "Txn",
     "append",
     "check_contract",
@@ -45,12 +60,19 @@ __all__ = [
     "count_codes",
     "count_event_codes",
     "create_if_missing",
+    "fence",
     "merge_changes",
     "night_start",
     "open_spark",
     "read_source",
     "read_sources",
+    "read_suppressed",
     "read_version",
+    "remove_unreachable",
+    "rewrite_sorted",
+    "size_of",
+    "take_lease",
     "valid_events",
+    "with_suppressed",
     "write_was_refused",
 ]

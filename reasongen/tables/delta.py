@@ -7,17 +7,36 @@ people keep ids and texts out of the statistics in the log, where no erasure wou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from reasongen.schema import Table
 
 _TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
+"""Somebody else committed between our reading and our writing; nothing of ours was committed."""
+TRIES = 5
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 @dataclass(frozen=True)
@@ -88,22 +107,79 @@ def merge_changes(
     `changes` has the table's columns, a unique key, and further ones only for `remove_when`: SQL over `new`; such a row
     takes its key out. Rows of the table without a change stay. An empty MERGE makes a version too: look before. The
     version is the same as before where the transaction was skipped.
+
+    Where somebody else wrote the table meanwhile (an erasure, another scenario, a rewrite of its files), nothing was
+    committed and it is done again, a few times: the rows of `changes` are right whatever the others wrote.
     """
     from delta.tables import DeltaTable
 
     spark = changes.sparkSession
     same = " and ".join(f"old.`{name}` = new.`{name}`" for name in table.key)
     values = {f"`{name}`": f"new.`{name}`" for name in table.names}
-    merge = DeltaTable.forPath(spark, path).alias("old").merge(changes.alias("new"), same)
-    if remove_when is not None:
-        merge = merge.whenMatchedDelete(condition=remove_when)
     kept = None if remove_when is None else f"not coalesce({remove_when}, false)"
-    merge = merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values)
-    with _commit_says(spark, txn, metadata):
-        merge.execute()
+
+    def merge() -> None:
+        built = DeltaTable.forPath(spark, path).alias("old").merge(changes.alias("new"), same)
+        if remove_when is not None:
+            built = built.whenMatchedDelete(condition=remove_when)
+        built.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values).execute()
+
+    _commit(spark, {_TXN[0]: txn.app_id, _TXN[1]: str(txn.version), _METADATA: metadata}, merge)
     version = read_version(path)
     assert version is not None
     return version
+
+
+def erase_rows(gone: DataFrame, path: str, what: str, *, metadata: str) -> None:
+    """One commit without the rows in which `what` (SQL over the columns, a text) stands in `gone`: look before.
+
+    In: `gone` (gone, string). By MERGE: a DELETE would write the values into the log as its predicate. Tried again
+    where another writer came between, at most TRIES times: to erase twice is to erase once. Raises Delta's own
+    error after that.
+    """
+    from delta.tables import DeltaTable
+
+    values = gone.select(F.col("gone").alias("erased_value"))
+
+    def merge() -> None:
+        old = DeltaTable.forPath(gone.sparkSession, path).alias("old")
+        old.merge(values, f"{what} = erased_value").whenMatchedDelete().execute()
+
+    _commit(gone.sparkSession, {_METADATA: metadata}, merge)
+
+
+def _commit(spark: SparkSession, said: Mapping[str, str], write: Callable[[], None]) -> None:
+    """Does `write`, again where somebody else's commit came between."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with _session_says(spark, said):
+                write()
+        except CONFLICTS:
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def delete_old_files(spark: SparkSession, paths: Sequence[str], *, hours: float) -> None:
+    """Deletes the files that only versions older than `hours` need; 0: all but the newest version's.
+
+    Rows that a deletion vector merely hides are written out of their files first. No writer may be at work that began
+    longer than `hours` ago: its files would go too.
+    """
+    # An entry of its own in the log would be a version without a change.
+    off = {_RETENTION_CHECK: "false", "spark.databricks.delta.vacuum.logging.enabled": "false"}
+    with _session_says(spark, off), ThreadPoolExecutor(len(paths) or 1) as pool:
+        list(pool.map(lambda path: _delete_old_files(spark, path, hours), paths))
+
+
+def _delete_old_files(spark: SparkSession, path: str, hours: float) -> None:
+    from delta.tables import DeltaTable
+
+    table = DeltaTable.forPath(spark, path)
+    if "deletionVectors" in (table.detail().select("tableFeatures").collect()[0][0] or []):
+        spark.sql(f"REORG TABLE delta.`{_absolute(path)}` APPLY (PURGE)")
+    table.vacuum(hours)
 
 
 def read_version(path: str) -> int | None:
@@ -141,12 +217,12 @@ def _open(path: str):  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def _commit_says(spark: SparkSession, txn: Txn, metadata: str) -> Iterator[None]:
-    """MERGE takes its transaction and its note from the session only; left set, the next write would be skipped."""
-    for key, value in ((_TXN[0], txn.app_id), (_TXN[1], str(txn.version)), (_METADATA, metadata)):
+def _session_says(spark: SparkSession, said: Mapping[str, str]) -> Iterator[None]:
+    """MERGE and VACUUM take these from the session only; left set, the next write would be skipped."""
+    for key, value in said.items():
         spark.conf.set(key, value)
     try:
         yield
     finally:
-        for key in (*_TXN, _METADATA):
+        for key in said:
             spark.conf.unset(key)

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from reasongen.schema import ACTIONS, LOCALES
 from reasongen.tables.columns import unique_keys, yes_or_no
 from reasongen.tables.sources import MALFORMED
+from reasongen.tables.suppression import Suppressed, with_suppressed
 from reasongen.tables.text import MAX_PARTS, clean, clean_entries, clean_parts, locale_word, repairs, usable_id
 
 REJECTING = (
@@ -132,15 +133,19 @@ def clean_candidates(
     scenario: str,
     other_scenarios: Collection[str] = (),
     consent: str = "required",
+    suppressed: Suppressed | None = None,
+    withdrawn_items: Collection[str] = (),
 ) -> DataFrame:
     """The night's pairs, each with why it is kept out, and whether behaviour may be its evidence.
 
     In: `schema.CANDIDATES`, malformed; `items` and `users` cleaned. Rows of `other_scenarios` belong to other runs and
-    are left out. `consent` "assumed": without a users table everybody is personalised. Out: user_id, item_id, scenario
-    (filled in), rank, score, reject, skip (minor, or null; only without reject), personal (boolean).
+    are left out. `consent` "assumed": without a users table everybody is personalised. `suppressed`: the users whom no
+    night may know; their rows are counted, without the id. Out: user_id, item_id, scenario (filled in), rank, score,
+    reject, skip (suppressed, withdrawn, minor, or null; only without reject), personal (boolean).
     """
     surface = F.coalesce(F.nullif(F.trim("scenario"), F.lit("")), F.lit(scenario))
     rows = candidates.withColumn("scenario", surface).where(~F.col("scenario").isin(*other_scenarios))
+    rows = with_suppressed(rows, suppressed)
     known = _known_items(items)
     rows = rows.join(known, rows["item_id"] == known["known_id"], how="left")
     if users is None:
@@ -158,11 +163,18 @@ def clean_candidates(
         unknown_item=F.col("known_id").isNull(),
         item_rejected=~F.col("item_usable"),
     )
-    judged = rows.select("user_id", "item_id", "scenario", "rank", "score", reject.alias("reject"), "minor", "may")
-    minor = F.when(F.col("reject").isNull() & (F.col("minor") == "yes"), F.lit("minor"))
-    personal = F.coalesce("may", F.lit(False)) & F.col("reject").isNull() & minor.isNull()
+    who = F.when(~F.col("suppressed"), F.col("user_id")).alias("user_id")
+    told = ("item_id", "scenario", "rank", "score", "minor", "may", "suppressed")
+    judged = rows.select(who, *told, reject.alias("reject"))
+    kept_out = _first(
+        suppressed=F.col("suppressed"),
+        withdrawn=F.col("item_id").isin(*withdrawn_items),
+        minor=F.col("minor") == "yes",
+    )
+    skip = F.when(F.col("reject").isNull(), kept_out)
+    personal = F.coalesce("may", F.lit(False)) & F.col("reject").isNull() & skip.isNull()
     return judged.select(
-        "user_id", "item_id", "scenario", "rank", "score", "reject", minor.alias("skip"), personal.alias("personal")
+        "user_id", "item_id", "scenario", "rank", "score", "reject", skip.alias("skip"), personal.alias("personal")
     )
 
 

@@ -24,6 +24,8 @@ DEFAULTS = {
     # A feed that names an attribute twice is a bad row; by default Spark makes it a failed job.
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
     "spark.log.level": "WARN",
+    # Spark's own pattern, and the command line, which the event log would keep with the ids that it may hold.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|sun[.]java[.]command",
     "spark.ui.showConsoleProgress": "false",
 }
 

@@ -26,6 +26,7 @@ from reasongen.schema import Column as TableColumn
 from reasongen.tables import faults
 from reasongen.tables.columns import from_csv_text, from_json_text, from_typed, takes
 from reasongen.tables.delta import read_version
+from reasongen.tables.states import state_of
 
 MALFORMED = "malformed"
 CORRUPT = "_corrupt_record"
@@ -46,6 +47,7 @@ class SourceFrame:
     """A table as it was found. `rows` are the chosen ones with the team's own columns; None where nothing can be read.
 
     `version` is the Delta version, pinned for the whole run; None for other formats. `names`: the team's columns.
+    `state`: what `runs.inputs` says of this table; equal states hold equal rows.
     """
 
     table: Table
@@ -55,16 +57,12 @@ class SourceFrame:
     names: tuple[str, ...]
     version: int | None
     faults: tuple[Fault, ...]
+    state: str
 
     @property
     def typed(self) -> bool:
         """The format carries types."""
         return self.settings.format in ("delta", "parquet")
-
-    @property
-    def state(self) -> str:
-        """What `runs.inputs` says of this table: the Delta version, or the format."""
-        return self.settings.format if self.version is None else str(self.version)
 
     def where(self, column: str | None = None) -> str:
         """Names the table, a column and the version in a message."""
@@ -111,7 +109,8 @@ def read_source(spark: SparkSession, source: SourceSettings, table: Table) -> So
         rows, names, version = _open(spark, source, table)
     except PySparkException as error:
         return _unread(source, table, faults.missing_table(source, table, condition_of(error)))
-    read = SourceFrame(table, source, rows, {}, names, version, ())
+    state = state_of(rows, source, version)
+    read = SourceFrame(table, source, rows, {}, names, version, (), state)
     columns, found = _map_columns(read)
     chosen: DataFrame | None = rows
     for key, sql in (("partition", source.partition), ("filter", source.filter)):
@@ -120,7 +119,7 @@ def read_source(spark: SparkSession, source: SourceSettings, table: Table) -> So
         except PySparkException as error:
             found.append(faults.bad_filter(read, key, condition_of(error)))
             chosen = None
-    return SourceFrame(table, source, chosen, columns, names, version, tuple(found))
+    return SourceFrame(table, source, chosen, columns, names, version, tuple(found), state)
 
 
 def condition_of(error: PySparkException) -> str:
@@ -230,4 +229,4 @@ def _quoted(name: str) -> str:
 
 
 def _unread(source: SourceSettings, table: Table, fault: Fault) -> SourceFrame:
-    return SourceFrame(table, source, None, {}, (), source.version, (fault,))
+    return SourceFrame(table, source, None, {}, (), source.version, (fault,), state_of(None, source, source.version))

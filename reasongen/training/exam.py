@@ -57,7 +57,7 @@ def examine(settings: ExamSettings) -> tuple[dict[str, Any], list[Answer]]:
     if not template.marks:
         raise ConfigError(f"{settings.engine.model}: wanted a template with marks; found {template.key}")
     grammars = [load_grammar(path) for path in settings.grammars]
-    corpus = _corpus(settings, grammars) if settings.compare_corpus else None
+    corpus = training_skeletons(settings) if settings.compare_corpus else None
     answers: list[Answer] = []
     figures: dict[str, Any] = {"model": settings.engine.model, "seed": settings.seed, "languages": {}}
     for grammar in grammars:
@@ -121,8 +121,12 @@ def _hash(template: PromptTemplate, frame: Frame) -> str:
     return hashlib.sha256(f"{template.key}\n{frame.to_json()}".encode()).hexdigest()
 
 
-def _corpus(settings: ExamSettings, grammars: Sequence[Grammar]) -> set[str]:
-    """The skeletons that the model was trained on, written anew from its recipe: every stage with today's grammars."""
+def training_skeletons(settings: ExamSettings) -> set[str]:
+    """The skeletons that the model was trained on, written anew from its recipe: every stage with today's grammars.
+
+    Raises ConfigError where the model has no recipe, or one with other grammars.
+    """
+    grammars = [load_grammar(path) for path in settings.grammars]
     digests = {grammar.digest for grammar in grammars}
     stages = [stage for stage in stages_of(settings.engine.model) if digests == set(stage["corpus_sha256"].values())]
     if not stages:

@@ -3,6 +3,7 @@
 verdict.py     all rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
+withdrawn.py   what a person took down
 texts.py       free text with its evidence: rules of the policy and claims; the door of jobs/check_texts.py
 
     gate.py       the rules of conf/policies behind normal.py (one spelling), prefilter.py (one pass) and facts.py
@@ -12,5 +13,6 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of
 from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
+from reasongen.validation.withdrawn import Withdrawn, plain
 
-__all__ = ["POLICY_VERSION", "Failure", "LocaleLimits", "Verdict", "judge", "limits_of"]
+__all__ = ["POLICY_VERSION", "Failure", "LocaleLimits", "Verdict", "Withdrawn", "judge", "limits_of", "plain"]

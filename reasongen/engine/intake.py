@@ -1,0 +1,95 @@
+"""Arrow batches to rows of token ids, and written rows back to Arrow batches: the same for every backend with weights.
+
+Knows no torch: a tokenizer is whatever turns a list of texts into lists of ids and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from reasongen.engine.door import OUTPUT, texts_of
+from reasongen.errors import ModelError
+
+if TYPE_CHECKING:
+    from reasongen.config import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample to write."""
+
+    prompt_hash: str
+    sample: int
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a row. ids: the new tokens, with the end mark if one came; broken: its logits were no numbers."""
+
+    row: Row
+    ids: Sequence[int]
+    logprob: float
+    broken: bool
+
+
+class Intake:
+    """Reads prompts with one tokenizer and writes texts with it. `longest`: tokens of a prompt that fit."""
+
+    def __init__(self, tokenizer: Any, ends: tuple[int, ...], longest: int, engine_id: str) -> None:
+        self._tokenizer, self._ends, self._longest, self._engine_id = tokenizer, ends, longest, engine_id
+
+    def read(self, batch: pa.RecordBatch) -> tuple[list[Row], pa.RecordBatch | None]:
+        """The rows of a batch of INPUT that can be written, and those that cannot as a batch of OUTPUT."""
+        hashes, prompts = texts_of(batch["prompt_hash"]), texts_of(batch["prompt"])
+        encoded = self._tokenizer([prompt or "" for prompt in prompts])["input_ids"] if prompts else []
+        rows: list[Row] = []
+        faults: list[tuple[Any, ...]] = []
+        for key, prompt, sample, ids in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
+            if code := self._fault(prompt, ids):
+                faults.append((key or "", sample, "", code, len(ids), 0, None, self._engine_id))
+            else:
+                rows.append(Row(key or "", sample, tuple(ids)))
+        return rows, _batch(faults) if faults else None
+
+    def write(self, written: Sequence[Written]) -> pa.RecordBatch:
+        """A batch of OUTPUT; at least one row."""
+        return _batch([self._out(one) for one in written])
+
+    def _fault(self, prompt: str | None, ids: list[int]) -> str | None:
+        if not prompt or not ids:
+            return "error:no_prompt"
+        return "error:prompt_too_long" if len(ids) > self._longest else None
+
+    def _out(self, one: Written) -> tuple[Any, ...]:
+        head, tokens_in = (one.row.prompt_hash, one.row.sample), len(one.row.tokens)
+        if one.broken:
+            return (*head, "", "error:not_finite", tokens_in, 0, None, self._engine_id)
+        ended = next((place for place, token in enumerate(one.ids) if token in self._ends), None)
+        # Special tokens stay visible (a verdict refuses them), since a model's marks may be such tokens.
+        text = self._tokenizer.decode(list(one.ids[:ended]), clean_up_tokenization_spaces=False).strip()
+        spent = len(one.ids) if ended is None else ended + 1
+        reason = "length" if ended is None else "stop"
+        return (*head, text, reason, tokens_in, spent, one.logprob, self._engine_id)
+
+
+def longest_prompt(settings: EngineSettings, positions: int | None) -> int:
+    """Tokens; the model's positions bound it where they are fewer than the setting. Raises ModelError below one."""
+    longest = settings.max_prompt_tokens
+    if positions is not None:
+        longest = min(longest, positions - settings.max_new_tokens)
+    if longest < 1:
+        raise ModelError(
+            f"{settings.model}: wanted room for engine.max_new_tokens {settings.max_new_tokens}; found {positions}"
+            " positions. Lower max_new_tokens."
+        )
+    return longest
+
+
+def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), OUTPUT, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=OUTPUT)

@@ -1,0 +1,167 @@
+"""One run at one night, from its evidence to the commit: plan, generate, judge, gate, publish."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from reasongen.config import NightConfig
+from reasongen.pipeline.forgetting import erase_suppressed_since
+from reasongen.pipeline.generating import executors, slices_app, wanted_prompts, write_samples
+from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.preparing import Prepared, stored
+from reasongen.pipeline.progress import Stages, say
+from reasongen.pipeline.publishing import (
+    KEY,
+    SUPPRESSED,
+    WRITTEN,
+    publish,
+    removals,
+    still_good,
+    with_class,
+    withdrawn,
+)
+from reasongen.pipeline.staging import quarantine_rows, stage
+from reasongen.pipeline.tools import Tools
+from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
+from reasongen.quality import check_staged
+from reasongen.tables import Lease, Txn, append, read_suppressed, read_version
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run at one night, after its evidence is written; each step reads what the one before wrote."""
+
+    spark: SparkSession
+    config: NightConfig
+    tools: Tools
+    stages: Stages
+    run: Run
+    paths: dict[str, str]
+    prepared: Prepared
+    lease: Lease
+
+    @property
+    def staging(self) -> str:
+        """Where this attempt's own steps are written."""
+        return f"{self.config.root}/staging/{self.run.run_id}"
+
+    def finish(self) -> None:
+        """From pairs to a publish, or to a refusal."""
+        pairs = self.spark.read.parquet(self.prepared.pairs)
+        reasons = self._table("reasons").where(F.col("scenario") == self.config.scenario)
+        with self.stages.stage("plan"):
+            kept, to_make = self._plan(pairs, reasons)
+        if self.run.prompts["generated"]:
+            with self.stages.stage("generate"):
+                self._generate()
+        with self.stages.stage("judge"):
+            withdrawals = read_withdrawals(self.spark, self.config.root)
+            judge = replace(self.tools.judge(self.config), withdrawn=withdrawals.words)
+            version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
+        staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
+        suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
+        stopped = withdrawn(self.spark, self.config.inputs.users, staged)
+        classed = with_class(staged, reasons, stopped, suppressed, withdrawals.items)
+        self.lease.check()
+        with self.stages.stage("gate"):
+            passed = self._gate(staged, classed)
+        if passed:
+            with self.stages.stage("publish"):
+                self.lease.check()
+                self._publish(classed, kept, reasons)
+        # Who was forgotten, or what was withdrawn, after the lists were read is in these tables again, where staged.
+        seen = None if suppressed is None else suppressed.version
+        late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
+        late += take_down_since(self.spark, self.config, withdrawals)
+        self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
+
+    def _table(self, name: str) -> DataFrame:
+        return self.spark.read.format("delta").load(self.paths[name])
+
+    def _plan(self, pairs: DataFrame, reasons: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """Splits the pairs into kept and to make, and writes the prompts that lack samples."""
+        judge, tools, run = self.tools.judge(self.config), self.tools, self.run
+        versions = {
+            "model_version": tools.model,
+            "decode_hash": tools.decode,
+            "policy_version": judge.policy_version,
+            "renderer_version": judge.renderer.version,
+        }
+        renew = F.lit(tools.night + timedelta(days=self.config.serving.renew_days))
+        kept = stored(still_good(pairs, reasons, versions=versions, renew=renew), f"{self.staging}/kept")
+        run.pairs = {name: count for name, count in self.prepared.classes.items() if name != "pairs"}
+        run.pairs["kept"] = kept.count()
+        to_make = pairs.join(kept, KEY, "left_anti")
+        samples = self.config.engine.samples
+        wanted = wanted_prompts(
+            to_make, self._table("generations"), model=tools.model, decode=tools.decode, samples=samples
+        )
+        generated = stored(wanted, f"{self.staging}/prompts").count()
+        distinct = pairs.select("prompt_hash").distinct().count()
+        run.prompts = {"distinct": distinct, "generated": generated, "reused": distinct - generated}
+        say(f"plan: {distinct - generated:,} of {distinct:,} prompts kept from earlier runs, {generated:,} to generate")
+        return kept, to_make
+
+    def _generate(self) -> None:
+        """Writes the missing samples; counts tokens and loads from the rows that were written."""
+        run = self.run
+        write_samples(
+            self.spark,
+            self.spark.read.parquet(f"{self.staging}/prompts"),
+            count=run.prompts["generated"],
+            path=self.paths["generations"],
+            template=self.tools.template,
+            settings=self.config.engine,
+            lease=self.lease,
+            app_id=slices_app(run.scenario),
+            facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": run.run_id},
+        )
+        run.executors = executors(self.spark)
+        mine = self._table("generations").where(F.col("run_id") == run.run_id)
+        sums = (F.count("*"), F.sum("tokens_in"), F.sum("tokens_out"), F.count_distinct("engine_id"))
+        made = mine.agg(*sums).collect()[0]
+        run.samples, run.tokens_in, run.tokens_out, run.model_loads = (int(value or 0) for value in made)
+
+    def _gate(self, staged: DataFrame, classed: DataFrame) -> bool:
+        """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations."""
+        run, kept = self.run, self.run.pairs["kept"]
+        gate = check_staged(staged, self.config.gate, expected=self.prepared.classes["pairs"] - kept, kept=kept)
+        run.gate = gate.to_json()
+        for row in classed.groupBy("class").count().collect():
+            run.pairs[row["class"]] = run.pairs.get(row["class"], 0) + row["count"]
+        known = classed.where(F.col("class") != SUPPRESSED)
+        refused = quarantine_rows(known, run_id=run.run_id, night=self.tools.night)
+        append(refused, self.paths["quarantine"], Txn(f"reasongen/quarantine/{run.run_id}", run.token))
+        run.check_conservation()
+        if not gate.passed:
+            run.status = "refused"
+            say("gate refused: " + "; ".join(gate.refusals()))
+        return gate.passed
+
+    def _publish(self, classed: DataFrame, kept: DataFrame, reasons: DataFrame) -> None:
+        """One commit of what changes; none where nothing does."""
+        run = self.run
+        standing = kept.unionByName(classed.where(F.col("class").isin([*WRITTEN, "kept"])).select(KEY))
+        # A limited night is a look at some pairs: what stands of the others is none of its business.
+        gone = removals(reasons, standing).where(F.lit(self.config.limit is None))
+        gone = stored(gone, f"{self.staging}/gone")
+        run.pairs["removed"] = gone.count()
+        if sum(run.pairs.get(name, 0) for name in [*WRITTEN, "removed"]):
+            label = _ai_label(self.config, run)
+            run.delta_version = publish(classed, gone, self.paths["reasons"], run, label=label)
+            run.status = "published"
+        else:
+            run.delta_version = read_version(self.paths["reasons"])
+            run.status = "unchanged"
+
+
+def _ai_label(config: NightConfig, run: Run) -> str:
+    """The metadata fields of GB 45438: whether it is AI-made, by whom, and under which number."""
+    who = {"ContentProducer": config.serving.producer, "ProduceID": run.run_id, "ReservedCode1": ""}
+    where = {"ContentPropagator": config.serving.producer, "PropagateID": run.run_id, "ReservedCode2": ""}
+    return json.dumps({"AIGC": {"Label": "1", **who, **where}}, ensure_ascii=False)

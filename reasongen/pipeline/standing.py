@@ -1,0 +1,78 @@
+"""What earlier runs left that this one need not do again: a finished night, or the evidence of a killed attempt.
+
+Reads `runs` by a reader that is not Spark, so that a night with nothing to do costs seconds. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import SparkSession
+
+from reasongen.errors import LeaseError
+from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.preparing import Prepared, prepared_in
+from reasongen.pipeline.progress import say
+
+DONE = ("published", "unchanged")
+_COLUMNS = (
+    "run_id, night, scenario, token, status, inputs, config_digest, code_version, model_version, pairs, codes, prompts,"
+    " delta_version"
+)
+
+
+@dataclass(frozen=True)
+class PastRuns:
+    """Every run of one scenario so far, the newest first, as rows of `runs`."""
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    @property
+    def last_token(self) -> int:
+        """The highest token so far; 0 before the first run."""
+        return max((row["token"] for row in self.rows), default=0)
+
+    def refuse_older(self, night: date) -> None:
+        """Raises LeaseError where a newer night than `night` stands published."""
+        newest = max((row["night"] for row in self.rows if row["status"] in DONE), default=night)
+        if newest > night:
+            raise LeaseError(
+                f"LeaseError: wanted to publish the night {night}; found {newest} already published. Nothing was done."
+            )
+
+    def finished(self, run: Run, reasons_version: int | None) -> Mapping[str, Any] | None:
+        """The last finished run, where it did what `run` is asked to do and nobody has written `reasons` since."""
+        last = next((row for row in self.rows if row["status"] in DONE), None)
+        if last is None or not _same(last, run) or last["delta_version"] != reasons_version:
+            return None
+        return last
+
+    def evidence(self, spark: SparkSession, run: Run, root: str) -> Prepared | None:
+        """What an attempt that did not finish has prepared, where it stood on the same inputs and settings."""
+        for row in self.rows:
+            if row["status"] in DONE:
+                return None  # its staging is gone, and so is what came before
+            if _same(row, run) and (found := prepared_in(spark, f"{root}/staging/{row['run_id']}")) is not None:
+                say(f"evidence: that of {row['run_id']} is used, which had the same tables and settings")
+                return found
+        return None
+
+
+def past_runs(path: str, scenario: str) -> PastRuns:
+    """The runs that `runs` at `path` knows of; none where there is no such table."""
+    if not DeltaTable.is_deltatable(path):
+        return PastRuns(())
+    found = QueryBuilder().register("runs", DeltaTable(path)).execute(f"SELECT {_COLUMNS} FROM runs").read_all()
+    rows = [row for row in pa.table(found).to_pylist() if row["scenario"] == scenario]
+    return PastRuns(tuple(sorted(rows, key=lambda row: -row["token"])))
+
+
+def _same(row: Mapping[str, Any], run: Run) -> bool:
+    asked = (run.night, run.inputs, run.config_digest, run.code_version, run.model_version)
+    stood = (row["night"], dict(row["inputs"]), row["config_digest"], row["code_version"], row["model_version"])
+    return asked == stood

@@ -1,0 +1,114 @@
+"""What is withdrawn is gone in one commit, and no later night writes it again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from forgotten import config_of, people, plant_world
+from pyspark.sql import SparkSession
+
+from reasongen.errors import ConfigError
+from reasongen.pipeline import generate_night, night, withdraw
+from reasongen.validation import Withdrawn, plain
+
+
+@pytest.fixture(scope="module")
+def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake after one night."""
+    lake = tmp_path_factory.mktemp("withdraw") / "lake"
+    plant_world(lake, people(1))
+    generate_night(spark, config_of(lake))
+    return lake
+
+
+@pytest.fixture
+def lake(nights: Path, tmp_path: Path) -> Path:
+    """A copy, for one test."""
+    shutil.copytree(nights, tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def reasons(lake: Path) -> pl.DataFrame:
+    """The published table, as polars reads it."""
+    return pl.read_delta(str(lake / "reasons"))
+
+
+def version(lake: Path) -> int:
+    return DeltaTable(lake / "reasons").version()
+
+
+def wide(term: str) -> str:
+    """The same letters, full width."""
+    return "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in term)
+
+
+def test_an_item_a_term_and_a_skeleton_go_at_once_and_stay_away(spark: SparkSession, lake: Path) -> None:
+    config, before = config_of(lake), reasons(lake)
+    item = before["item_id"].sort()[0]
+    by_model = before.filter(pl.col("source") == "model")
+    skeleton = by_model["skeleton_hash"].value_counts().sort("count")["skeleton_hash"][-1]
+    term = next(
+        word
+        for word in by_model.filter(pl.col("locale") == "en")["reason"][0].split()
+        if word.isalpha() and len(word) > 4
+    )
+    held = {
+        "item": pl.col("item_id") == item,
+        "reason": pl.col("skeleton_hash") == skeleton,
+        "term": pl.col("reason").str.to_lowercase().str.contains(term.lower(), literal=True),
+    }
+    for kind, value in (("item", item), ("reason", skeleton), ("term", wide(term).upper())):
+        stood, wanted = version(lake), reasons(lake).filter(held[kind]).height
+        assert withdraw(spark, config, kind, value, dry_run=True).reasons == wanted > 0
+        assert version(lake) == stood
+        done = withdraw(spark, config, kind, value)
+        assert (done.state, done.reasons, version(lake)) == ("withdrawn", wanted, stood + 1)
+        assert reasons(lake).filter(held[kind]).height == 0
+        assert withdraw(spark, config, kind, value).state == "unchanged"
+        assert version(lake) == stood + 1
+    left = reasons(lake)
+    run = generate_night(spark, config_of(lake, "gate.max_fallback_share=1", "gate.max_quarantined_share=1"))
+    after = reasons(lake)
+    assert [after.filter(mark).height for mark in held.values()] == [0, 0, 0]
+    assert run.pairs["skipped.withdrawn"] == before.filter(held["item"]).height
+    assert run.pairs["kept"] == left.height
+    assert run.pairs["fallback"] > 0
+    assert run.tokens_out == 0
+    assert after.height == before.height - before.filter(held["item"]).height - run.pairs.get("quarantined", 0)
+
+
+@pytest.mark.slow
+def test_what_is_withdrawn_while_a_night_publishes_is_not_published(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, real = reasons(lake)["item_id"].sort()[0], night.publish
+
+    def late(*given: Any, **named: Any) -> int:
+        withdraw(spark, config_of(lake), "item", item)
+        return real(*given, **named)
+
+    monkeypatch.setattr(night, "publish", late)
+    assert generate_night(spark, config_of(lake, "engine.seed=3")).status == "published"
+    assert reasons(lake).filter(pl.col("item_id") == item).height == 0
+
+
+def test_nothing_to_withdraw_is_a_fault(spark: SparkSession, lake: Path) -> None:
+    with pytest.raises(ConfigError, match="wanted what to withdraw"):
+        withdraw(spark, config_of(lake), "term", " ")
+
+
+@pytest.mark.parametrize("text", ["A Miracle Cure.", "a ＭＩＲＡＣＬＥ cure", "the miracle cures"])
+def test_a_term_is_found_whatever_its_case_and_width(text: str) -> None:
+    assert Withdrawn((plain("miracle CURE"),)).failures(text, "") != ()
+
+
+def test_only_what_is_withdrawn_is_found() -> None:
+    withdrawn = Withdrawn(("miracle",), frozenset({"hash"}))
+    assert withdrawn.failures("A cure.", "other") == ()
+    assert [failure.rule for failure in withdrawn.failures("A miracle.", "hash")] == ["withdrawn", "withdrawn"]
+    assert Withdrawn().failures("A miracle.", "hash") == ()
