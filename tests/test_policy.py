@@ -97,7 +97,7 @@ def test_an_english_disguise_changes_no_finding(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "locale", "proof"),
     [
-        ("这是系列里容量最大的一款。", "zh", Facts({"series_max": "1.5"})),
+        ("全系里这盏灯头最大。", "zh", Facts({"series_max": "1.5"})),
         ("检测报告CN2041显示水温为60度。", "zh", Facts({"检测报告": "CN2041"})),
         ("库存还有7件。", "zh", Facts({"库存": "7"})),
         ("现价59元。", "zh", Facts({"price": "59"})),

@@ -35,12 +35,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A time that a text names: between `least` and `most` days ago."""
+    """A time that a text names: between `least` and `most` days ago; `exact` where it counts them."""
 
     start: int
     end: int
     least: float
     most: float
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ActReader:
             match = self.ago.match(plain, one.end) if one.dimension == "time" else None
             if match:
                 room = _ROOM.get(one.unit, 0.5)
-                found.append(When(one.start, match.end(), one.low / DAY - room, one.high / DAY + room))
+                found.append(When(one.start, match.end(), one.low / DAY - room, one.high / DAY + room, exact=True))
         found.sort(key=lambda when: (when.start, -when.end))
         return [
             one

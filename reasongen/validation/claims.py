@@ -19,7 +19,7 @@ from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
 from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
-from reasongen.validation.licensing import Kind, cover
+from reasongen.validation.licensing import Kind, Piece, cover
 from reasongen.validation.normal import normalise
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Record
@@ -28,7 +28,7 @@ from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
-MANY_OPEN = 4  # so many open words are an invention, not a wording that a person should look at
+MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
 
 
 class Claim(NamedTuple):
@@ -73,6 +73,8 @@ class ClaimJudge:
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
+        if not case.grounds.fields:  # nothing was given to judge by: a person may know
+            findings = [one._replace(action="human") for one in findings]
         return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
 
     def grounds(self, record: Record) -> Grounds:
@@ -180,9 +182,23 @@ def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[
         letters = case.text.plain[piece.start : piece.end] if lexicon.locale == "zh" else ""
         if len(letters) == 2 and all(case.grounds.of(one)[0] & own or one in lexicon.neutral for one in letters):
             continue
-        if set(case.grounds.event_of(mask)) & bound and relations.search(case.text.plain, *case.clause_of(piece.start)):
+        if relations.search(case.text.plain, *case.clause_of(piece.start)) and _names_other(case, piece, bound):
             continue
         yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
+
+
+def _names_other(case: Case, piece: Piece, bound: set[int]) -> bool:
+    """Whether the piece's clause names the other item itself (with the lamp), not only what it is like (red)."""
+    start, end = case.clause_of(piece.start)
+    keys = {key for one in case.pieces if start <= one.start < end for key in one.keys}
+    meant = set(case.grounds.event_of(piece.said | piece.denied)) & bound
+    return any(not keys.isdisjoint(case.grounds.heads[number]) or _ends(keys, case, number) for number in meant)
+
+
+def _ends(keys: set[str], case: Case, number: int) -> bool:
+    """Whether some Chinese key ends in the noun of the event's title."""
+    heads = tuple(one for one in case.grounds.heads[number] if one >= "\u3007")
+    return bool(heads) and any(key.endswith(heads) for key in keys)
 
 
 def comparisons(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:

@@ -9,18 +9,24 @@ from reasongen.validation.licensing import Kind
 from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.reading import Case, finding
 
+_BY_PIECE = ("purchase", "cart")  # what was looked at twice is still one
 _BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 
 
 def numbers(case: Case) -> Iterator[Finding]:
-    """Quantities that the item (or an event that the text names) does not state, or states of something else."""
+    """Quantities that the item (or an event that the text names) does not state, or states of something else.
+
+    A bare count may count what the evidence tells in words, so a person looks at it; a measure is refused.
+    """
     told = [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
     for one in case.quantities:
-        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(one):
+        if any(start <= one.start and one.end <= end for start, end in told) or _says_nothing(case, one):
             continue
         stated = _stated(case)
         if supported(one, stated):
-            if not _same_noun(case, one, stated):
+            if _of_another(case, one, stated):
+                yield finding("unit", "human", one.start, one.end, "wanted the measure of what is named")
+            elif not _same_noun(case, one, stated):
                 yield finding("unit", "human", one.start, one.end, "wanted a count of the same")
             continue
         if _counts_events(case, one) or _of_them(case, one, stated):
@@ -29,7 +35,27 @@ def numbers(case: Case) -> Iterator[Finding]:
             continue
         other_unit = any(abs(each.raw - one.raw) < 1e-9 and each.dimension == one.dimension for each in stated)
         kind = "unit" if other_unit and one.dimension != "count" else "number"
-        yield finding(kind, "block", one.start, one.end, f"wanted a stated {one.dimension}")
+        yield finding(
+            kind,
+            "human" if one.dimension == "count" else "block",
+            one.start,
+            one.end,
+            f"wanted a stated {one.dimension}",
+        )
+
+
+def _of_another(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+    """The cable is 42 cm: what is named has a measure of its own in the evidence, and it is another one.
+
+    A name is the aspect (height), or the name of an attribute that stands in the quantity's clause.
+    """
+    if one.dimension == "count":
+        return False
+    start, end = case.clause_of(one.start)
+    near = {key for piece in case.pieces if start <= piece.start < end for key in piece.keys}
+    named = [each for name, each in case.grounds.named_quantities() if each.dimension == one.dimension and name & near]
+    named += [each for each in stated if each.dimension == one.dimension and one.aspects & each.aspects]
+    return bool(named) and supported(one, named) is None
 
 
 def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
@@ -43,7 +69,10 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
     return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
 
 
-def _says_nothing(one: Quantity) -> bool:
+def _says_nothing(case: Case, one: Quantity) -> bool:
+    """One and half of something uncounted; one day, as in some other day."""
+    if one.dimension == "time":
+        return one.unit in ("day", "week") and case.text.plain.startswith(("一", "one ", "half "), one.start)
     return one.dimension == "count" and one.raw in (0.5, 1.0)
 
 
@@ -56,7 +85,8 @@ def _counts_events(case: Case, one: Quantity) -> bool:
     """Bought two lamps: the count of the event named, or how many events are named."""
     if one.dimension != "count" or not case.tells_of_user(one.start):
         return False
-    counts = {case.record.events[number].count for number in case.bound()} | {len(case.bound())}
+    events = [case.record.events[number] for number in case.bound()]
+    counts = {len(events), *(event.count for event in events if event.event in _BY_PIECE)}
     return any(one.low <= count <= one.high for count in counts)
 
 
@@ -68,8 +98,10 @@ def _hour(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
 
 
 def _of_them(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
-    """40 of them: a bare number that picks up a unit said before."""
+    """40 of them, washed at sixty: a bare number that picks up a unit said before, or ends the text without one."""
     following = case.text.plain[one.end : one.end + 9]
+    if one.dimension == "count" and not one.counter and not following.strip(" .,;!?。"):
+        return any(abs(each.raw - one.raw) < 1e-9 for each in stated)
     return (
         one.dimension == "count"
         and following.startswith((" of them", " of those", " on "))

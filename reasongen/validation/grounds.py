@@ -13,8 +13,10 @@ from functools import lru_cache
 
 from reasongen.validation.fields import REMEMBERED, Field, read_field
 from reasongen.validation.lexicon import Lexicon
+from reasongen.validation.normal import normalise
 from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.record import Item, Record
+from reasongen.validation.words import words_of
 
 Licence = tuple[int, int]  # fields that say it, fields that deny it
 NOTHING: Licence = (0, 0)
@@ -54,9 +56,9 @@ class Grounds:
         return said, denied
 
     def term(self, term: str) -> Licence:
-        """Fields that license and that deny a synonym or an implication."""
+        """Fields that license and that deny a synonym or an implication. A tag of the user licenses itself alone."""
         said, denied = self.own.terms.get(term, NOTHING)
-        for bit, field in self.other:
+        for bit, field in self.other[: len(self.events)]:
             if term in field.terms:
                 said |= bit
             if term in field.denied_terms:
@@ -74,6 +76,13 @@ class Grounds:
     def bearer(self, claim: Quantity) -> int:
         """The first field that states the claimed quantity; 0 for none."""
         return next((bit for bit, one in self._stated() if supported(claim, [one])), 0)
+
+    def named_quantities(self) -> Iterator[tuple[frozenset[str], Quantity]]:
+        """The quantities of the item's attributes, each with the keys of the attribute's name."""
+        for bit, one in self.own.quantities:
+            name = self.fields[bit.bit_length() - 1].removeprefix("item.")
+            if name.startswith("attributes."):
+                yield _name_keys(name.removeprefix("attributes.")), one
 
     def _stated(self) -> Iterator[tuple[int, Quantity]]:
         yield from self.own.quantities
@@ -107,7 +116,7 @@ def ground(record: Record, lexicon: Lexicon) -> Grounds:
     first = 1 << len(own)
     tags = " | ".join(record.user.tags)
     return Grounds(
-        fields=(*(f"item.{name}" for name, _ in own), *(name for name, _ in other), "user.tags"),
+        fields=(*(f"item.{name}" for name, _ in own), *(name for name, _ in other), *(["user.tags"] if tags else [])),
         own=_item_index(lexicon, own),
         other=tuple(
             (first << number, read_field(lexicon, text))
@@ -147,6 +156,12 @@ def _index(lexicon: Lexicon, texts: Sequence[str]) -> Index:
         names |= field.names
     plain = tuple(read_field(lexicon, text).plain for text in texts)
     return Index(keys, terms, tuple(quantities), frozenset(names), plain)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _name_keys(name: str) -> frozenset[str]:
+    plain = normalise(name).plain
+    return frozenset({plain, *(key for word in words_of(plain) for key in word.keys)})
 
 
 def forget_fields() -> None:

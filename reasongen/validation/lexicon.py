@@ -32,6 +32,7 @@ class Lexicon:
     grammar: frozenset[str]
     capital_words: frozenset[str]
     names: re.Pattern[str]
+    guarded: re.Pattern[str]
     pieces: ahocorasick.Automaton | None
     terms: ahocorasick.Automaton
     rows: dict[str, tuple[str, ...]]
@@ -108,6 +109,7 @@ def compile_lexicon(licences: Licences) -> Lexicon:
         frozenset(_split(words.grammar)),
         frozenset(_split(words.capitals)),
         one_of(tuple(re.escape(name) for name in _split(words.names)), licences.locale),
+        one_of(tuple(re.escape(word) for word in _split(words.guarded)), licences.locale),
         _searchable(neutral) if zh else None,
         terms,
         {term: tuple(dict.fromkeys(row)) for term, row in rows.items()},

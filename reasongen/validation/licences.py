@@ -23,7 +23,8 @@ Patterns = tuple[str, ...]
 class Words(Settings):
     """What says nothing of an item: `grammar` (function words), `neutral` (generic words), and the marks of a check.
 
-    `capitals`: words that are written large and name nothing of an item; `names`: known names that need evidence.
+    `capitals`: words that are written large and name nothing of an item; `names`: known names that need evidence;
+    `guarded`: words that need evidence though their parts are neutral.
     `negations` turn what follows in their clause, `after` what stands before (sugar-free). The other fields are
     patterns on normal text: `comparisons`, `causes` (promised effects), `relations` (with, beside, 搭配),
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若).
@@ -34,6 +35,7 @@ class Words(Settings):
     neutral: str
     capitals: str = ""
     names: str = ""
+    guarded: str = ""
     negations: Patterns
     after: Patterns = ()
     not_negations: Patterns = ()

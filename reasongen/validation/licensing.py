@@ -11,7 +11,7 @@ from enum import Enum
 import rjieba
 
 from reasongen.validation.fields import MAX_GRAM
-from reasongen.validation.grounds import Grounds
+from reasongen.validation.grounds import NOTHING, Grounds
 from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.words import Word, compound_head, latin_words, words_of
 
@@ -89,7 +89,8 @@ def _english_piece(word: Word, grounds: Grounds, lexicon: Lexicon, synonym: Piec
         return Piece(word.start, word.end, Kind.NEUTRAL, keys=word.keys)
     if said or denied:
         return Piece(word.start, word.end, Kind.NEUTRAL if neutral else Kind.LICENSED, said, denied, keys=word.keys)
-    return Piece(word.start, word.end, Kind.OPEN, keys=word.keys)
+    manner = word.form.endswith("ly") and len(word.form) > 5  # how, not what: neatly, comfortably
+    return Piece(word.start, word.end, Kind.NEUTRAL if manner else Kind.OPEN, keys=word.keys)
 
 
 def _any(grounds: Grounds, form: str) -> tuple[int, int]:
@@ -152,6 +153,9 @@ def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> li
             kind = Kind.NEUTRAL if plain[start:end] in lexicon.neutral else Kind.LICENSED
             piece = Piece(start, end, kind, said, denied, keys=(plain[start:end],))
             options[start].append((_GRAM if end - start > 1 else _SINGLE, piece))
+    for match in lexicon.guarded.finditer(plain):
+        if grounds.of(match.group()) == NOTHING and grounds.term(match.group()) == NOTHING:
+            options[match.start()].append((0.0, Piece(*match.span(), Kind.OPEN)))
     assert lexicon.pieces is not None
     for last, length in lexicon.pieces.iter(plain):
         options[last + 1 - length].append((_NEUTRAL, Piece(last + 1 - length, last + 1, Kind.NEUTRAL)))

@@ -122,6 +122,8 @@ class Reader:
             return low * (1 - share["about"]), high * (1 + share["about"])
         if "nearly" in kinds:
             return low * (1 - share["nearly"]), high
+        if "within" in kinds:
+            return low * (1 - share["under"]), high
         if "under" in kinds:
             return low * (1 - share["under"]), high * (1 - 1e-9)
         if "over" in kinds:
@@ -252,10 +254,10 @@ def reader_of(locale: str, licences: Licences) -> Reader:
             rf"(?:(?: |-)?(?P<unit>(?:{latin}))(?![a-z0-9])|(?P<counter> [a-z]{{3,14}}))?(?P<half> and a half)?"
         )
     words = licences.words.approximations
-    before = "|".join(f"(?P<{kind}>{'|'.join(words[kind])})" for kind in ("about", "nearly", "under", "over"))
+    before = "|".join(f"(?P<{kind}>{'|'.join(words[kind])})" for kind in ("about", "nearly", "under", "within", "over"))
     after = "|".join(
         f"(?P<{kind}>{'|'.join(words[kind + '_after'])})"
-        for kind in ("about", "under", "over")
+        for kind in ("about", "under", "within", "over")
         if words.get(kind + "_after")
     )
     return Reader(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from reasongen.validation.acts import ActReader, done, happened
+from reasongen.validation.acts import Act, ActReader, done, happened
 from reasongen.validation.gate import Finding
 from reasongen.validation.licensing import Kind
 from reasongen.validation.reading import Case, finding
@@ -21,6 +21,9 @@ def user_acts(case: Case) -> Iterator[Finding]:
         yield finding("time", "human", bare[0].start, bare[0].end, "wanted an act that it is the time of")
     for act, named in zip(case.acts, case.named, strict=True):
         did = done(act, events, named or range(len(events)))
+        if not named and _tells_of_item(case, act):
+            yield finding("act", "human", act.start, act.end, "wanted an event with what the text names")
+            continue
         if not did:
             yield finding("act", "block", act.start, act.end, "wanted an event of this kind")
             continue
@@ -31,7 +34,21 @@ def user_acts(case: Case) -> Iterator[Finding]:
             continue
         whens = [when for when in case.whens if len(case.acts) == 1 or act.clause[0] <= when.start < act.clause[1]]
         if whens and not any(all(happened(events[number], when) for when in whens) for number in often):
-            yield finding("time", "block", whens[0].start, whens[0].end, "wanted the time of the event")
+            yield finding(
+                "time",
+                "block" if whens[0].exact else "human",
+                whens[0].start,
+                whens[0].end,
+                "wanted the time of the event",
+            )
+
+
+def _tells_of_item(case: Case, act: Act) -> bool:
+    """Whether the act's clause names what only the item bears: you bought *this*."""
+    theirs = case.grounds.user | sum(case.grounds.events)
+    start, end = act.clause
+    inside = [one for one in case.pieces if start <= one.start < end and one.kind is Kind.LICENSED]
+    return any(not (one.said | one.denied) & theirs for one in inside)
 
 
 def interests(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Iterator[Finding]:
