@@ -51,6 +51,7 @@ lint: setup ## ruff and mypy
 
 bench: world ## the figures of README
 	$(PY) benchmarks/night.py
+	$(PY) benchmarks/engine.py --quick
 
 lock: setup ## compiles requirements/*.in again
 	for name in bootstrap runtime dev; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \

@@ -126,17 +126,18 @@ def missing(told: dict[str, list[float]]) -> dict[str, str]:
 
 def identical(settings: EngineSettings, rows: list[Prompt]) -> float:
     """Share of (layout, prompt) whose text and log-probability are those of all prompts at once; 12 layouts."""
-    whole = _written(settings, rows)
+    whole = _written(TorchEngine(settings), rows)
     same = 0
     for partitions, batch_rows in LAYOUTS:
+        engine = TorchEngine(settings.model_copy(update={"batch_rows": batch_rows}))
         for part in range(partitions):
-            found = _written(settings.model_copy(update={"batch_rows": batch_rows}), rows[part::partitions])
+            found = _written(engine, rows[part::partitions])
             same += sum(whole[key] == said for key, said in found.items())
     return same / (len(LAYOUTS) * len(rows))
 
 
-def _written(settings: EngineSettings, rows: list[Prompt]) -> dict[str, tuple[str, float]]:
-    out = [row for batch in TorchEngine(settings).generate(in_batches(rows, 50)) for row in batch.to_pylist()]
+def _written(engine: TorchEngine, rows: list[Prompt]) -> dict[str, tuple[str, float]]:
+    out = [row for batch in engine.generate(in_batches(rows, 50)) for row in batch.to_pylist()]
     return {row["prompt_hash"]: (row["text"], row["logprob"]) for row in out}
 
 

@@ -73,7 +73,7 @@ def best_bandwidth() -> float:
 def _least(work: Callable[[], object]) -> float:
     torch.set_num_threads(1)
     seconds = []
-    for _ in range(12):
+    for _ in range(40):
         began = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - began)

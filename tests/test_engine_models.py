@@ -145,3 +145,24 @@ def test_logits_that_are_no_numbers_end_their_row_only() -> None:
     forced = chooser(torch.zeros(2, 3, dtype=torch.long), scores)
     assert chooser.broken.tolist() == [True, False]
     assert forced[0].argmax() == 1
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.9])
+def test_a_certain_row_takes_the_short_way_to_the_same_token(top_p: float) -> None:
+    import torch
+
+    from reasongen.engine.sampling import Sampling, choose, draw, row_keys
+
+    noise = torch.Generator().manual_seed(4)
+    logits = torch.randn(300, 401, generator=noise) * torch.linspace(0.5, 6, 300)[:, None]
+    keys, steps = row_keys(["a"] * 300, range(300), 0), torch.arange(300)
+    how = Sampling(0.5, 0, top_p, 0)
+    tokens, logprobs, sick = draw(logits, keys, steps, how)
+    assert torch.equal(tokens, choose(logits, keys, steps, how))
+    assert not sick.any()
+    for row in range(0, 300, 37):  # alone, in pairs, among all: the same bits
+        for count in (1, 2, 5):
+            part = slice(row, row + count)
+            alone = draw(logits[part], keys[part], steps[part], how)
+            assert torch.equal(alone[0], tokens[part])
+            assert torch.equal(alone[1], logprobs[part])

@@ -108,6 +108,23 @@ def test_a_row_whose_numbers_break_is_a_code_and_its_slot_is_clean(homes: dict[s
     assert {key: found[key] for key in well} == {key: whole[key] for key in well}
 
 
+def test_a_row_that_breaks_does_not_break_what_begins_like_it(homes: dict[str, Path]) -> None:
+    rows: list[Row] = [
+        (mark * 64, f"tent stove light rain {word}", None, 0) for mark, word in (("a", "few"), ("b", "wool"))
+    ]
+    settings = real(homes["llama"], batch_rows=4)
+    whole = written(settings, rows)
+    for spoilt, other in (rows, rows[::-1]):  # one of them is read before the other
+        engine: Any = engine_here(settings)
+        mine, theirs = (engine._intake._tokenizer(row[1])["input_ids"] for row in (spoilt, other))
+        assert mine[0] == theirs[0]
+        engine._weights.tokens[next(token for token in mine if token not in theirs)] = float("nan")
+        found = written(settings, rows)
+        engine_here(scripted())
+        assert found[spoilt[0], 0][1] == "error:not_finite"
+        assert found[other[0], 0] == whole[other[0], 0]
+
+
 def test_what_ends_a_lane_is_raised_and_an_abandoned_run_ends(
     homes: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 NARROWEST = 32  # tokens
+FEWEST = 8  # places of a tier in use
 GRAIN = 16  # tokens; every width read is a whole multiple
 
 
@@ -24,14 +25,29 @@ def grains(tokens: int) -> int:
 
 
 class Tier:
-    """Places of one width. keys, values: per layer, places x key heads x width x head size."""
+    """Places of one width, at most `most`. keys, values: per layer, places x key heads x width x head size."""
 
-    def __init__(self, layers: int, places: int, heads: int, width: int, size: int, like: Tensor) -> None:
-        # zeros, not empty: a mask times what was never written must not be a NaN
-        self.keys = [like.new_zeros(places, heads, width, size) for _ in range(layers)]
-        self.values = [like.new_zeros(places, heads, width, size) for _ in range(layers)]
+    def __init__(self, layers: int, most: int, heads: int, width: int, size: int, like: Tensor) -> None:
+        self.keys = [like.new_zeros(0, heads, width, size) for _ in range(layers)]
+        self.values = [like.new_zeros(0, heads, width, size) for _ in range(layers)]
         self.width = width
-        self.free = list(range(places))  # a heap: the lowest first, so that a step reads few places
+        self._most = most
+        self._free: list[int] = []  # a heap
+
+    def take(self) -> int:
+        """The lowest free place, so that a step reads few; memory is taken when places are, and doubled."""
+        if not self._free:
+            have = len(self.keys[0])
+            more = min(max(FEWEST, have), self._most - have)
+            # zeros, not empty: a mask times what was never written must not be a NaN
+            self.keys = [torch.cat([one, one.new_zeros(more, *one.shape[1:])]) for one in self.keys]
+            self.values = [torch.cat([one, one.new_zeros(more, *one.shape[1:])]) for one in self.values]
+            self._free = list(range(have, have + more))
+        return heapq.heappop(self._free)
+
+    def give_back(self, place: int) -> None:
+        """A place that was taken is free again."""
+        heapq.heappush(self._free, place)
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ class SlotCache:
         """Frees a slot's place. What is `spoilt` is emptied: not every number would stop at the next row's mask."""
         number, place = self._at.pop(slot)
         tier = self._tiers[number]
-        heapq.heappush(tier.free, place)
+        tier.give_back(place)
         if spoilt:
             for store in (*tier.keys, *tier.values):
                 store[place].zero_()
@@ -104,7 +120,7 @@ class SlotCache:
 
     def _take(self, slot: int, position: int) -> tuple[Tier, int]:
         number = next(n for n, tier in enumerate(self._tiers) if position < tier.width)
-        self._at[slot] = number, heapq.heappop(self._tiers[number].free)
+        self._at[slot] = number, self._tiers[number].take()
         return self._tiers[number], self._at[slot][1]
 
     def _widen(self, slot: int, position: int) -> None:
@@ -112,7 +128,7 @@ class SlotCache:
         new, target = self._take(slot, position)
         for before, after in zip((*old.keys, *old.values), (*new.keys, *new.values), strict=True):
             after[target, :, : old.width] = before[place]
-        heapq.heappush(old.free, place)
+        old.give_back(place)
 
     def _by_tier(self, slots: Sequence[int]) -> list[tuple[Tier, Tensor, Tensor, list[int]]]:
         """Per tier in use: which of `slots`, by their number here, in which places; the numbers as a list too."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from reasongen.engine.decoder import Decoder
-from reasongen.engine.intake import Written
+from reasongen.engine.intake import Row, Written
 from reasongen.engine.prefix import pack
 from reasongen.engine.sampling import Sampling, draw, row_key
 from reasongen.engine.scheduler import Seat, Slots, Waiting
@@ -39,8 +39,17 @@ class Lane:
         if not count:
             return []
         rows = waiting.take(count, PROMPT_TOKENS, wait=not self._slots.busy)
-        if not rows:
-            return []
+        finished = self._read(rows) if rows else []
+        broken = [seat for seat in finished if seat.broken]
+        if broken and len(rows) > 1:
+            # What breaks behind a shared beginning breaks the beginning too, where both are read in one row.
+            finished = [seat for seat in finished if not seat.broken]
+            for seat in broken:
+                finished += self._read([seat.row])
+        return finished
+
+    def _read(self, rows: Sequence[Row]) -> list[Seat]:
+        """Puts rows into free slots and writes their first token. Rows that end with it."""
         slots = self._slots.admit(Seat(row, row_key(row.prompt_hash, row.sample, self._how.seed)) for row in rows)
         prompts = [row.tokens for row in rows]
         logits = self._decoder.start(prompts, pack(prompts, self._decoder.carried), slots)
