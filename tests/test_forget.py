@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable
 from forgotten import KEY, bring, config_of, digest_of_others, people, plant_world, traces_below
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, forget_users, forgetting, generate_night, night
@@ -46,9 +47,18 @@ def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     plant_world(lake, PLANTED)
     for share in ("0.3", "0.05", "0.9"):
         generate_night(spark, config_of(lake, f"engine.scripted.fault_rate={share}", "gate.max_fallback_share=0.6"))
+    keep_a_sample_of_one_user(spark, lake)
     yield lake
     for name in SESSION:
         spark.conf.unset(name)
+
+
+def keep_a_sample_of_one_user(spark: SparkSession, lake: Path) -> None:
+    """Evidence that too few users share: its sample has an owner."""
+    samples = spark.read.format("delta").load(f"{lake}/generations").limit(1)
+    owner, words = UserKey(KEY.encode()).hash_of(USERS[0]), PLANTED[0].words
+    own = samples.withColumns({"owner": F.lit(owner), "text": F.lit(words), "sample": F.lit(99)})
+    append(own, f"{lake}/generations")
 
 
 @pytest.fixture
@@ -96,14 +106,15 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
     if setting is not None:
         setting(spark, f"delta.`{lake}/reasons`")
     before = traces_below(lake, PLANTED)
-    assert {place.split("/")[0] for place in before} >= {*HOLDERS, "staging"}
+    assert {place.split("/")[0] for place in before} >= {*HOLDERS, "generations", "staging"}
     assert not any("_delta_log" in place for place in before)
     assert all(erased(lake / name) >= len(USERS) for name in HOLDERS if name != "quarantine")
     others = {name: digest_of_others(lake / name, PLANTED) for name in HOLDERS}
-    stood = versions(lake)
+    stood, made = versions(lake), pl.read_delta(str(lake / "generations")).height
     receipt = forget_users(spark, config_of(lake), USERS)
     assert traces_below(lake, PLANTED) == {}
     assert receipt.state == "purged"
+    assert pl.read_delta(str(lake / "generations"))["owner"].null_count() == made - 1
     assert {name: digest_of_others(lake / name, PLANTED) for name in HOLDERS} == others
     assert [erased(lake / name) for name in HOLDERS] == [0] * len(HOLDERS)
     commits = 2 if setting is deletion_vectors else 1
@@ -145,7 +156,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
     assert {name: table.rows for name, table in receipt.tables.items()} == {
         **{name: erased(lake / name) for name in ("reasons", "quarantine")},
         **{f"inputs.{name}": erased(lake / name) for name in ("events", "candidates", "users")},
-        "generations": 0,
+        "generations": 1,
     }
     assert receipt.staging
     assert not any(user in receipt.text() for user in USERS)

@@ -219,7 +219,7 @@ def read_users(file: str) -> list[str]:
 
 
 def _standard_input() -> bytes:
-    """spark-submit starts Python with an empty standard input of its own; what was meant is its parent's."""
+    """Under spark-submit Python reads a pipe to which nobody writes, for ever; what was meant is its parent's."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return Path(f"/proc/{os.getppid()}/fd/0").read_bytes()
     return sys.stdin.buffer.read()
