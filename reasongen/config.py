@@ -163,6 +163,7 @@ class NightConfig(Settings):
     limit: int | None = Field(None, ge=1)
     show: int = Field(0, ge=0, le=50)
     locale_files: str = "conf/locales"
+    policies: str = "conf/policies"
     inputs: InputSettings
     evidence: EvidenceSettings = EvidenceSettings()
     engine: EngineSettings = EngineSettings()

@@ -16,7 +16,7 @@ import pytest
 from reasongen.pipeline.judging import PASSED_THROUGH, Judge, Sample, judge_batch, judging
 from reasongen.prompts import Frame, Literals, Renderer, load_locales
 from reasongen.schema import STAGED
-from reasongen.validation import Withdrawn
+from reasongen.validation import Withdrawn, load_policy
 
 ROOT = Path(__file__).resolve().parent.parent
 NIGHT = date(2031, 5, 4)
@@ -35,7 +35,15 @@ UNKNOWN, CUT, NUMBER = (
 
 @pytest.fixture(scope="module")
 def judge_() -> Judge:
-    return Judge(Renderer(load_locales(ROOT / "conf" / "locales")), NIGHT, 30, 14, "model", "decode")
+    return Judge(
+        Renderer(load_locales(ROOT / "conf" / "locales")),
+        NIGHT,
+        30,
+        14,
+        "model",
+        "decode",
+        load_policy(ROOT / "conf" / "policies"),
+    )
 
 
 def frame(**changed: Any) -> Frame:
@@ -93,18 +101,26 @@ def test_where_no_sample_passes_the_catalogue_speaks(judge_: Judge, given: list[
     assert len(texts) > 3
 
 
+def silent(judge_: Judge) -> Judge:
+    """One that lets nothing of a tent pass, in any form."""
+    return replace(judge_, withdrawn=Withdrawn(terms=("tent", "ridge")))
+
+
 def test_a_pair_of_which_nothing_can_be_said_ends_without_a_reason(judge_: Judge) -> None:
-    choice = judge_.choose(0, frame(), Literals.from_dict({**HIDDEN, "title": ""}), samples(GOOD[0]))
+    choice = silent(judge_).choose(0, frame(), LITERALS, samples(GOOD[0]))
     assert choice.rendered is None
     assert [sample for sample, _, _ in choice.refused] == [0, None]
 
 
 def test_what_a_title_says_is_judged_too(judge_: Judge) -> None:
     stuffed = Literals.from_dict({**HIDDEN, "title": "https://shop.example"})
-    assert judge_.choose(0, frame(), stuffed, samples(GOOD[0])).rendered is None
+    choice = judge_.choose(0, frame(), stuffed, samples(GOOD[0]))
+    assert [[f.rule for f in verdict.failures] for _, _, verdict in choice.refused] == [["markup"]]
+    assert choice.rendered is not None
+    assert "shop" not in choice.rendered.text
 
 
-def test_a_withdrawn_skeleton_gives_way_to_the_next_sample_and_a_withdrawn_word_to_nothing(judge_: Judge) -> None:
+def test_a_withdrawn_skeleton_gives_way_to_the_next_sample_and_a_withdrawn_word_to_another_form(judge_: Judge) -> None:
     digest = hashlib.sha256(GOOD[0].encode()).hexdigest()
     without = replace(judge_, withdrawn=Withdrawn(skeletons=frozenset({digest})))
     choice = without.choose(0, frame(), LITERALS, samples(GOOD[0], GOOD[1]))
@@ -112,8 +128,9 @@ def test_a_withdrawn_skeleton_gives_way_to_the_next_sample_and_a_withdrawn_word_
     assert [(sample, [f.rule for f in verdict.failures]) for sample, _, verdict in choice.refused] == [
         (0, ["withdrawn"])
     ]
-    silent = replace(judge_, withdrawn=Withdrawn(terms=("ridge two",)))  # the title: the fallback says it too
-    assert silent.choose(0, frame(), LITERALS, samples(GOOD[0])).rendered is None
+    untitled = replace(judge_, withdrawn=Withdrawn(terms=("ridge two",))).choose(0, frame(), LITERALS, samples(GOOD[0]))
+    assert untitled.rendered is not None
+    assert untitled.rendered.text in ("Here is a tent to consider.", "This tent may be worth a look.")
 
 
 def evidence(*days: int) -> list[dict[str, Any]]:
@@ -186,7 +203,7 @@ def test_a_batch_comes_out_row_for_row_as_the_staged_table_has_it(judge_: Judge)
 
 
 def test_a_row_without_a_reason_keeps_its_place(judge_: Judge) -> None:
-    out = judge_batch(batch(samples(GOOD[0]), None, title=""), judge_)
+    out = judge_batch(batch(samples(GOOD[0]), None), silent(judge_))
     for name in ("reason", "source", "valid_until", "sample"):
         assert out.column(name).to_pylist() == [None, None]
     assert out.column("passed").to_pylist() == [False, False]
@@ -204,3 +221,22 @@ def test_how_rows_are_batched_changes_nothing(judge_: Judge) -> None:
     given = batch(samples(*GOOD), samples(CUT), None, samples(UNKNOWN, GOOD[1]))
     alone = [judge_batch(given.slice(n, 1), judge_) for n in range(given.num_rows)]
     assert judge_batch(given, judge_).to_pylist() == [row for one in alone for row in one.to_pylist()]
+
+
+def test_a_title_that_breaks_a_rule_of_law_is_shown_in_no_form(judge_: Judge) -> None:
+    """The best lamp in the world: rules read what the renderer filled in."""
+    hidden = {**HIDDEN, "title": "The best tent in the world", "brand": "Fell"}
+    frame = Frame.from_dict({**FRAME, "b": True})
+    samples = [Sample(0, "You bought [e1.items] before, so [i.title] may suit you.", "stop")]
+    for pair in range(8):
+        choice = judge_.choose(pair, frame, Literals.from_dict(hidden), samples)
+        assert choice.rendered is not None
+        assert "best" not in choice.rendered.text
+        assert choice.sample is None
+        assert [failure.rule for _, _, verdict in choice.refused for failure in verdict.failures] == ["R01_absolute"]
+
+
+def test_the_rules_travel_and_their_version_is_the_verdicts(judge_: Judge) -> None:
+    there = pickle.loads(pickle.dumps(judge_))
+    assert there.policy_version == judge_.policy_version
+    assert there.policy_version.startswith("structural-1+policy-")

@@ -20,7 +20,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
-from reasongen.validation import POLICY_VERSION, LocaleLimits, Verdict, Withdrawn, judge, limits_of
+from reasongen.validation import (
+    POLICY_VERSION,
+    Compiled,
+    Failure,
+    LocaleLimits,
+    Policy,
+    Verdict,
+    Withdrawn,
+    compile_policy,
+    judge,
+    limits_of,
+    unlawful,
+)
 
 T = TypeVar("T")
 
@@ -57,19 +69,24 @@ class Judge:
     recent_days: int
     model_version: str
     decode_hash: str
+    policy: Policy
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @cached_property
     def _limits(self) -> Mapping[str, LocaleLimits]:
         return limits_of(self.renderer.locales)
 
+    @cached_property
+    def _gates(self) -> Mapping[str, Compiled]:
+        return {name: compile_policy(self.policy, name) for name in self.renderer.locales}
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_limits"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_limits", "_gates")}
 
     @property
     def policy_version(self) -> str:
         """The rules in force."""
-        return POLICY_VERSION
+        return f"{POLICY_VERSION}+{self.policy.version}"
 
     def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
         """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
@@ -82,20 +99,22 @@ class Judge:
             if verdict.passed:
                 return Choice(rendered, sample.text, sample.sample, refused)
             refused.append((sample.sample, rendered.text, verdict))
-        skeleton = self.renderer.fallback(frame, literals, pair)
-        rendered = self.renderer.fill(skeleton, frame, literals)
-        verdict = self._verdict(rendered, skeleton, "stop", frame)
-        if verdict.passed:
-            return Choice(rendered, skeleton, None, refused)
-        refused.append((None, rendered.text, verdict))
-        return Choice(None, skeleton, None, refused)
+        failed: tuple[None, str, Verdict] | None = None
+        for titled in (True, False):  # a seller's title may itself be what must not be shown
+            skeleton = self.renderer.fallback(frame, literals, pair, titled=titled)
+            rendered = self.renderer.fill(skeleton, frame, literals)
+            verdict = self._verdict(rendered, skeleton, "stop", frame)
+            if verdict.passed:
+                return Choice(rendered, skeleton, None, refused)
+            failed = failed or (None, rendered.text, verdict)
+        return Choice(None, skeleton, None, [*refused, *([failed] if failed else [])])
 
     def _verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
-        """The rules', and that of the people who took something down."""
+        """Of the structure, of the law's rules, and of the people who took something down."""
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
-        if found := self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton)):
-            return Verdict(False, (*verdict.failures, *found))
-        return verdict
+        found: list[Failure] = unlawful(self._gates[frame.locale], rendered.text, frame.noun) if verdict.passed else []
+        found += self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton))
+        return Verdict(False, (*verdict.failures, *found)) if found else verdict
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
         """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.

@@ -12,6 +12,7 @@ from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
 from reasongen.pipeline.judging import Judge
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
+from reasongen.validation import Policy, load_policy
 
 TEMPLATE_FILE = "prompt_template.yaml"
 REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
@@ -19,13 +20,14 @@ REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
 
 @dataclass(frozen=True)
 class Tools:
-    """The night's date, the template, the words of each locale, and the digests under which samples are kept."""
+    """The night's date, the template, the words of each locale, the rules, the digests under which samples are kept."""
 
     night: date
     template: PromptTemplate
     locales: dict[str, Locale]
     model: str
     decode: str
+    policy: Policy
 
     @property
     def template_key(self) -> str:
@@ -42,7 +44,7 @@ class Tools:
         """The verdict of this night, ready to travel."""
         renderer = Renderer({name: self.locales[name] for name in config.locales})
         days = (config.serving.valid_days, config.evidence.recent_days)
-        return Judge(renderer, self.night, *days, self.model, self.decode)
+        return Judge(renderer, self.night, *days, self.model, self.decode, self.policy)
 
 
 def tools_of(config: NightConfig) -> Tools:
@@ -51,7 +53,9 @@ def tools_of(config: NightConfig) -> Tools:
     locales = load_locales(config.locale_files)
     if missing := sorted(set(config.locales) - set(locales)):
         raise ConfigError(f"locales: wanted a file in {config.locale_files} for {missing}; found {sorted(locales)}.")
-    return Tools(night, template_of(config), locales, model_version(config.engine), decode_hash(config.engine))
+    policy = load_policy(config.policies)
+    versions = (model_version(config.engine), decode_hash(config.engine))
+    return Tools(night, template_of(config), locales, *versions, policy)
 
 
 def template_of(config: NightConfig) -> PromptTemplate:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from reasongen.errors import ConfigError
 from reasongen.prompts.frame import NOUN_CLASSES
 
-SITUATIONS = ("words", "attribute", "brand", "bare")
+SITUATIONS = ("words", "attribute", "brand", "bare", "untitled")
 
 
 class _Checked(BaseModel):

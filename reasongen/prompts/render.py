@@ -85,9 +85,9 @@ class Renderer:
         out.append(tail)
         return Rendered("".join(out), tuple(claims))
 
-    def fallback(self, frame: Frame, literals: Literals, seed: int) -> str:
+    def fallback(self, frame: Frame, literals: Literals, seed: int, *, titled: bool = True) -> str:
         """A skeleton from catalogue facts alone; `seed` picks among the forms that the facts allow."""
-        return fallback_text(self.locales[frame.locale], frame, literals, seed)
+        return fallback_text(self.locales[frame.locale], frame, literals, seed, titled=titled)
 
 
 class _Voice:

@@ -12,7 +12,23 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 """
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of
+from reasongen.validation.gate import Compiled, compile_policy, unlawful
+from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
 from reasongen.validation.withdrawn import Withdrawn, plain
 
-__all__ = ["POLICY_VERSION", "Failure", "LocaleLimits", "Verdict", "Withdrawn", "judge", "limits_of", "plain"]
+__all__ = [
+    "POLICY_VERSION",
+    "Compiled",
+    "Failure",
+    "LocaleLimits",
+    "Policy",
+    "Verdict",
+    "Withdrawn",
+    "compile_policy",
+    "judge",
+    "limits_of",
+    "load_policy",
+    "plain",
+    "unlawful",
+]

@@ -10,6 +10,7 @@ from typing import NamedTuple, assert_never
 
 import ahocorasick
 
+from reasongen.validation.case import Failure
 from reasongen.validation.facts import Facts, number_of
 from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.prefilter import Prefilter
@@ -100,6 +101,20 @@ class Compiled:
         for start, end in found:
             if not any(first <= start and end <= last for first, last in exempt):
                 yield start, end
+
+
+def unlawful(compiled: Compiled, text: str, category: str) -> list[Failure]:
+    """What keeps a text from being shown without a person: every finding but a label's. No value of a row in it.
+
+    `category`: the item's, in the words of the text; no other fact is known here, so no exemption that asks for one
+    holds. A gate that breaks refuses the text.
+    """
+    try:
+        findings = compiled.check(text, Facts({}, category))
+    except Exception as error:
+        return [Failure("rule_failed", 0, len(text), f"policy: {type(error).__name__}")]
+    stopping = (one for one in findings if one.action != "label")
+    return [Failure(one.rule, one.start, one.end, f"version {one.version}: {one.action}") for one in stopping]
 
 
 def _matches(
