@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.errors import ConfigError
-from reasongen.pipeline import Run, forget_users, forgetting, generate_night, night
+from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
 from reasongen.tables import append
 from reasongen.tables.suppression import UserKey, with_user_hash
 
@@ -131,6 +131,7 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
     assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
 
 
+@SLOW
 def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession, lake: Path) -> None:
     forget_users(spark, config_of(lake), USERS)
     others = digest_of_others(lake / "reasons", PLANTED)
@@ -163,6 +164,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
 
 
 @SLOW
+@SLOW
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
     append(Run("live", date(2026, 3, 2), "recommendation", 99).row(spark), f"{lake}/runs")
     receipt = forget_users(spark, config_of(lake), USERS)
@@ -180,6 +182,7 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
 
 
 @SLOW
+@SLOW
 def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lake: Path) -> None:
     slow = config_of(lake, "forget.reader_hours=5")
     receipt = forget_users(spark, slow, USERS)
@@ -190,6 +193,7 @@ def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lak
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 @SLOW
 def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
@@ -208,16 +212,17 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
 
 
 @SLOW
+@SLOW
 def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = night.publish
+    real = attempt.publish
 
     def late(*given: Any, **named: Any) -> int:
         forget_users(spark, config_of(lake), USERS)
         return real(*given, **named)
 
-    monkeypatch.setattr(night, "publish", late)
+    monkeypatch.setattr(attempt, "publish", late)
     run = generate_night(spark, config_of(lake, "engine.seed=3"))
     assert run.status == "published"
     assert [erased(lake / name) for name in ("reasons", "quarantine")] == [0, 0]
@@ -225,6 +230,7 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 @SLOW
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
@@ -234,6 +240,7 @@ def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, 
     assert traces_below(lake, PLANTED, but=("events", "candidates", "users")) == {}
 
 
+@SLOW
 def test_a_team_s_own_table_is_erased_and_a_log_that_still_names_them_is_said(
     spark: SparkSession, tmp_path: Path, nights: Path
 ) -> None:
@@ -257,6 +264,7 @@ def test_a_team_s_own_table_is_erased_and_a_log_that_still_names_them_is_said(
     assert receipt.out_of_reach == {"inputs.users": "format csv", "inputs.candidates": "no Delta table there"}
 
 
+@SLOW
 def test_without_the_key_neither_forget_nor_a_later_night_goes_on(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from forgotten import config_of, people, plant_world
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
-from reasongen.pipeline import generate_night, night, withdraw
+from reasongen.pipeline import attempt, generate_night, withdraw
 from reasongen.validation import Withdrawn, plain
 
 
@@ -86,13 +86,13 @@ def test_an_item_a_term_and_a_skeleton_go_at_once_and_stay_away(spark: SparkSess
 def test_what_is_withdrawn_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    item, real = reasons(lake)["item_id"].sort()[0], night.publish
+    item, real = reasons(lake)["item_id"].sort()[0], attempt.publish
 
     def late(*given: Any, **named: Any) -> int:
         withdraw(spark, config_of(lake), "item", item)
         return real(*given, **named)
 
-    monkeypatch.setattr(night, "publish", late)
+    monkeypatch.setattr(attempt, "publish", late)
     assert generate_night(spark, config_of(lake, "engine.seed=3")).status == "published"
     assert reasons(lake).filter(pl.col("item_id") == item).height == 0
 
