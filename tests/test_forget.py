@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
+from reasongen.pipeline.ledger import record_run
 from reasongen.tables import append
 from reasongen.tables.suppression import UserKey, with_user_hash
 
@@ -164,9 +165,8 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
 
 
 @SLOW
-@SLOW
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
-    append(Run("live", date(2026, 3, 2), "recommendation", 99).row(spark), f"{lake}/runs")
+    record_run(f"{lake}/runs", Run("live", date(2026, 3, 2), "recommendation", 99))
     receipt = forget_users(spark, config_of(lake), USERS)
     assert (receipt.state, receipt.waits_for) == ("removed", ["live"])
     assert receipt.purge_after is not None
@@ -182,7 +182,6 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
 
 
 @SLOW
-@SLOW
 def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lake: Path) -> None:
     slow = config_of(lake, "forget.reader_hours=5")
     receipt = forget_users(spark, slow, USERS)
@@ -193,7 +192,6 @@ def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lak
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
 @SLOW
 def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,7 +210,6 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
 
 
 @SLOW
-@SLOW
 def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +227,6 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
 @SLOW
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
