@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -103,10 +104,14 @@ def test_whatever_step_it_dies_at_the_next_run_completes_it(
 def test_evidence_of_other_tables_or_half_written_evidence_is_not_used(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame
 ) -> None:
-    config = night_over(small_world, tmp_path / "lake", SLICES)
+    world = Path(shutil.copytree(small_world, tmp_path / "world"))
+    config = night_over(world, tmp_path / "lake", SLICES)
     dies(spark, config, "write_samples")
-    users = shutil.copy(small_world / "users.csv", tmp_path / "users.csv")
-    dies(spark, night_over(small_world, tmp_path / "lake", SLICES, f"inputs.users.path={users}"), "prepare")
+    users = world / "users.csv"
+    before = users.stat()
+    os.utime(users, (before.st_atime, before.st_mtime - 60))  # another file at the same place, for all that is known
+    dies(spark, config, "prepare")
+    os.utime(users, (before.st_atime, before.st_mtime))
     for file in Path(config.root, "staging").glob("*000001/prepared/*.parquet"):
         file.write_bytes(b"")
     dies(spark, config, "prepare")
