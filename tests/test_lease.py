@@ -102,9 +102,9 @@ def test_a_lost_lease_says_so_and_is_not_released_by_its_old_holder(tmp_path: Pa
     assert (row(path)["state"], row(path)["host"]) == ("held", "elsewhere")
 
 
-def _race(path: str, together: Any, told: Any) -> None:
+def _race(paths: list[str], together: Any, told: Any) -> None:
     """Each turn: all try at once, the winner holds it until all have tried."""
-    for _ in range(TURNS):
+    for path in paths:
         together.wait(60)
         try:
             lease = take_lease(path, seconds=LONG)
@@ -118,21 +118,20 @@ def _race(path: str, together: Any, told: Any) -> None:
         together.wait(60)
 
 
-def test_of_several_processes_at_once_one_gets_it(tmp_path: Path) -> None:
-    """The first turn makes the table, the others update it."""
+@pytest.mark.parametrize("tables", [1, TURNS])
+def test_of_several_processes_at_once_one_gets_it(tmp_path: Path, tables: int) -> None:
+    """One table for all turns, whose row is updated; and a table for each turn, which all try to make."""
+    paths = [str(tmp_path / f"lease{turn % tables}") for turn in range(TURNS)]
     context = multiprocessing.get_context("spawn")  # delta-rs cannot be forked
     together, told = context.Barrier(RACERS), context.Queue()
-    racers = [
-        context.Process(target=_race, args=(str(tmp_path / "lease"), together, told), daemon=True)
-        for _ in range(RACERS)
-    ]
+    racers = [context.Process(target=_race, args=(paths, together, told), daemon=True) for _ in range(RACERS)]
     for racer in racers:
         racer.start()
     tokens = [told.get(timeout=60) for _ in range(RACERS * TURNS)]
     for racer in racers:
         racer.join(timeout=60)
         racer.kill()
-    assert sorted(tokens) == [*[0] * (RACERS - 1) * TURNS, *range(1, TURNS + 1)]
+    assert sorted(tokens) == [*[0] * (RACERS - 1) * TURNS, *[turn // tables + 1 for turn in range(TURNS)]]
 
 
 def test_behind_the_fence_no_write_of_an_older_token_arrives(spark: Any, tmp_path: Path) -> None:

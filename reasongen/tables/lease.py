@@ -150,8 +150,11 @@ def _mine(token: int) -> dict[str, Any]:
 
 
 def _made(path: str, token: int) -> bool:
+    # Without a retry: of two that make it at once, delta-rs would lay the second's row behind the first's as version 1,
+    # whatever the mode says, and both would hold it.
+    once = CommitProperties(max_commit_retries=0)
     try:
-        write_deltalake(path, pa.Table.from_pylist([_mine(token)], _SCHEMA), mode="error")
+        write_deltalake(path, pa.Table.from_pylist([_mine(token)], _SCHEMA), mode="error", commit_properties=once)
     except DeltaError:
         if not DeltaTable.is_deltatable(path):
             raise
