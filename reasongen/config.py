@@ -164,6 +164,7 @@ class NightConfig(Settings):
     show: int = Field(0, ge=0, le=50)
     locale_files: str = "conf/locales"
     policies: str = "conf/policies"
+    licences: str = "conf/licences"
     inputs: InputSettings
     evidence: EvidenceSettings = EvidenceSettings()
     engine: EngineSettings = EngineSettings()

@@ -16,7 +16,7 @@ import pytest
 from reasongen.pipeline.judging import PASSED_THROUGH, Judge, Sample, judge_batch, judging
 from reasongen.prompts import Frame, Literals, Renderer, load_locales
 from reasongen.schema import STAGED
-from reasongen.validation import Withdrawn, load_policy
+from reasongen.validation import Withdrawn, WordingJudge, load_licences, load_policy
 
 ROOT = Path(__file__).resolve().parent.parent
 NIGHT = date(2031, 5, 4)
@@ -43,6 +43,7 @@ def judge_() -> Judge:
         "model",
         "decode",
         load_policy(ROOT / "conf" / "policies"),
+        {name: WordingJudge(load_licences(ROOT / "conf" / "licences", name)) for name in ("zh", "en")},
     )
 
 

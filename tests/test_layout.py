@@ -15,7 +15,15 @@ from deltalake import DeltaTable
 from reasongen.errors import ConfigError
 from reasongen.pipeline import maintain_tables, maintaining
 from reasongen.schema import REASONS
-from reasongen.tables import append, create_if_missing, layout, remove_unreachable, rewrite_sorted, size_of
+from reasongen.tables import (
+    append,
+    create_if_missing,
+    layout,
+    remove_unreachable,
+    rewrite_sorted,
+    rows_version,
+    size_of,
+)
 
 USERS, ITEMS = 400, 10
 
@@ -65,7 +73,7 @@ def test_a_rewrite_sorts_and_changes_no_row(spark: Any, lake: Path, monkeypatch:
 
 def test_maintenance_measures_removes_and_is_done_once(spark: Any, lake: Path) -> None:
     path = str(lake / "reasons")
-    before = rows_of(path)
+    before, before_version = rows_of(path), DeltaTable(path).version()
     told = maintain_tables(spark, str(lake), keep_hours=24)
     assert set(told) == {"reasons"}
     assert told["reasons"]["rows"] == 2 * USERS * ITEMS
@@ -77,6 +85,21 @@ def test_maintenance_measures_removes_and_is_done_once(spark: Any, lake: Path) -
     assert rows_of(path).equals(before)
     assert {Path(uri).name for uri in DeltaTable(path).file_uris()} == {f.name for f in lake.glob("reasons/*.parquet")}
     assert size_of(path).files == 1
+    assert maintain_tables(spark, str(lake), keep_hours=24)["reasons"]["rewritten"] == 0
+    assert rows_version(path) == before_version
+
+
+def test_a_commit_that_changes_a_row_is_the_newest_of_its_rows(spark: Any, lake: Path) -> None:
+    path = str(lake / "reasons")
+    assert rows_version(path) == DeltaTable(path).version()
+    rewrite_sorted(spark, path, REASONS)
+    DeltaTable(path).optimize.z_order(["run_id"])
+    version = DeltaTable(path).version()
+    assert rows_version(path) == version - 2
+    assert rewrite_sorted(spark, path, REASONS)
+    DeltaTable(path).delete("item_id = 'i00001'")
+    assert rows_version(path) == DeltaTable(path).version()
+    assert rows_version(str(lake / "nowhere")) is None
 
 
 def test_a_table_that_somebody_else_writes_is_left_for_the_next_time(

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ContractError, LeaseError
-from reasongen.pipeline import Run, generate_night, plan_night
+from reasongen.pipeline import Run, generate_night, maintain_tables, plan_night
 from reasongen.pipeline.publishing import publish
 
 NightOf = Callable[..., NightConfig]
@@ -109,6 +109,9 @@ def test_a_second_night_on_equal_inputs_spends_nothing_and_commits_nothing(
     again.check_conservation()
     assert (again.codes, again.inputs, again.token) == (first.codes, first.inputs, first.token + 1)
     assert DeltaTable(f"{night_of().root}/reasons").version() == before
+    maintain_tables(spark, night_of().root, keep_hours=24)
+    assert DeltaTable(f"{night_of().root}/reasons").version() == before + 1
+    assert set(generate_night(spark, night_of(FAULTY)).seconds) == {"contract", "ledger"}
 
 
 def test_a_night_that_has_to_look_again_keeps_every_row_too(

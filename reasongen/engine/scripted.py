@@ -36,7 +36,7 @@ VERBS = {
         "click": "opened",
         "comment": "commented on",
         "share": "shared",
-        "cart": "put aside",
+        "cart": "put in your cart",
         "purchase": "bought",
     },
 }
@@ -49,9 +49,9 @@ FIRST = {
         "因为你{v}[e{k}.items]，",
         "想到你[e{k}.when]{v}[e{k}.title]，",
         "你{v}带有[e{k}.word]的[e{k}.items]，",
-        "[e{k}.when]你对[e{k}.word]很上心，",
+        "说到[e{k}.word]，[e{k}.when]你{v}[e{k}.items]，",
         "你{v}[e{k}.name]为[e{k}.value]的[e{k}.items]，",
-        "从[e{k}.title]看，你在意[e{k}.name]，",
+        "[e{k}.title]也写着[e{k}.name]，",
     ),
     "en": (
         "[e{k}.when] you {v} [e{k}.items], so ",
@@ -62,7 +62,7 @@ FIRST = {
         "You {v} [e{k}.items] tagged [e{k}.word], so ",
         "With [e{k}.word] in what you {v} [e{k}.when], ",
         "You {v} [e{k}.items] with [e{k}.name] [e{k}.value], so ",
-        "[e{k}.title] shows that you care about [e{k}.name], so ",
+        "[e{k}.title] has its [e{k}.name] listed, so ",
     ),
 }
 SECOND = {
@@ -72,7 +72,7 @@ SECOND = {
 ITEM = {
     "zh": (
         "这次看看[i.title]。",
-        "[i.title]和它们合得来。",
+        "[i.title]也合得来。",
         "[i.this]叫[i.title]，可以留意。",
         "给你挑了[i.a]：[i.title]。",
         "[i.brand]的[i.noun]值得看一眼。",
@@ -94,8 +94,8 @@ ITEM = {
     ),
 }
 ALONE = {
-    "zh": ("", "今晚推荐：", "换个新鲜的：", "给你看一件："),
-    "en": ("", "Tonight, ", "For a change, ", "Something new: "),
+    "zh": ("", "推荐一件：", "换一件看看：", "给你看一件："),
+    "en": ("", "Next, ", "Another one: ", "Something new: "),
 }
 
 

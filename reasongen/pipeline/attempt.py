@@ -29,7 +29,7 @@ from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools
 from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
 from reasongen.quality import check_staged
-from reasongen.tables import Lease, Txn, append, read_suppressed, read_version
+from reasongen.tables import Lease, Txn, append, read_suppressed, rows_version
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Attempt:
             run.delta_version = publish(classed, gone, self.paths["reasons"], run, label=label)
             run.status = "published"
         else:
-            run.delta_version = read_version(self.paths["reasons"])
+            run.delta_version = rows_version(self.paths["reasons"])
             run.status = "unchanged"
 
 

@@ -28,6 +28,7 @@ from reasongen.validation import (
     Policy,
     Verdict,
     Withdrawn,
+    WordingJudge,
     compile_policy,
     judge,
     limits_of,
@@ -70,6 +71,7 @@ class Judge:
     model_version: str
     decode_hash: str
     policy: Policy
+    wordings: Mapping[str, WordingJudge]
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @cached_property
@@ -85,8 +87,9 @@ class Judge:
 
     @property
     def policy_version(self) -> str:
-        """The rules in force."""
-        return f"{POLICY_VERSION}+{self.policy.version}"
+        """The rules and licences in force."""
+        licences = "".join(self.wordings[name].licences.digest for name in sorted(self.wordings))
+        return f"{POLICY_VERSION}+{self.policy.version}+{hashlib.sha256(licences.encode()).hexdigest()[:8]}"
 
     def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
         """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
@@ -110,9 +113,12 @@ class Judge:
         return Choice(None, skeleton, None, [*refused, *([failed] if failed else [])])
 
     def _verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
-        """Of the structure, of the law's rules, and of the people who took something down."""
+        """Of the structure, of the law's rules, of the evidence, and of the people who took something down."""
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
-        found: list[Failure] = unlawful(self._gates[frame.locale], rendered.text, frame.noun) if verdict.passed else []
+        found: list[Failure] = []
+        if verdict.passed:
+            found += unlawful(self._gates[frame.locale], rendered.text, frame.noun)
+            found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
         found += self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton))
         return Verdict(False, (*verdict.failures, *found)) if found else verdict
 

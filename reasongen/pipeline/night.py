@@ -28,7 +28,7 @@ from reasongen.tables import (
     fence,
     read_sources,
     read_suppressed,
-    read_version,
+    rows_version,
     take_lease,
 )
 
@@ -53,7 +53,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
-        stood = past.finished(run, read_version(paths["reasons"]))
+        stood = past.finished(run, rows_version(paths["reasons"]))
         if stood is None:
             check_contract(sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales)
     for name, table in OUTPUTS.items():
@@ -65,7 +65,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
             _fence(paths, run)
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
-        if stood is not None and past.finished(run, read_version(paths["reasons"])) is None:
+        if stood is not None and past.finished(run, rows_version(paths["reasons"])) is None:
             raise LeaseError(f"LeaseError: another run wrote {paths['reasons']} a moment ago; run this night again.")
         if stood is not None:
             _repeat(run, stood)

@@ -12,7 +12,7 @@ from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
 from reasongen.pipeline.judging import Judge
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
-from reasongen.validation import Policy, load_policy
+from reasongen.validation import Policy, WordingJudge, load_licences, load_policy
 
 TEMPLATE_FILE = "prompt_template.yaml"
 REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
@@ -20,7 +20,7 @@ REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
 
 @dataclass(frozen=True)
 class Tools:
-    """The night's date, the template, the words of each locale, the rules, the digests under which samples are kept."""
+    """The night's date, the template, the words of each locale, rules and licences, the digests of samples."""
 
     night: date
     template: PromptTemplate
@@ -28,6 +28,7 @@ class Tools:
     model: str
     decode: str
     policy: Policy
+    wordings: dict[str, WordingJudge]
 
     @property
     def template_key(self) -> str:
@@ -44,7 +45,7 @@ class Tools:
         """The verdict of this night, ready to travel."""
         renderer = Renderer({name: self.locales[name] for name in config.locales})
         days = (config.serving.valid_days, config.evidence.recent_days)
-        return Judge(renderer, self.night, *days, self.model, self.decode, self.policy)
+        return Judge(renderer, self.night, *days, self.model, self.decode, self.policy, self.wordings)
 
 
 def tools_of(config: NightConfig) -> Tools:
@@ -55,7 +56,8 @@ def tools_of(config: NightConfig) -> Tools:
         raise ConfigError(f"locales: wanted a file in {config.locale_files} for {missing}; found {sorted(locales)}.")
     policy = load_policy(config.policies)
     versions = (model_version(config.engine), decode_hash(config.engine))
-    return Tools(night, template_of(config), locales, *versions, policy)
+    wordings = {name: WordingJudge(load_licences(config.licences, name)) for name in config.locales}
+    return Tools(night, template_of(config), locales, *versions, policy, wordings)
 
 
 def template_of(config: NightConfig) -> PromptTemplate:

@@ -26,7 +26,7 @@ from reasongen.tables.delta import (
     read_version,
     write_was_refused,
 )
-from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, size_of
+from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, rows_version, size_of
 from reasongen.tables.lease import LEASES, Lease, fence, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
@@ -70,6 +70,7 @@ __all__ = [
     "read_version",
     "remove_unreachable",
     "rewrite_sorted",
+    "rows_version",
     "size_of",
     "take_lease",
     "valid_events",

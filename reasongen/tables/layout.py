@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
@@ -63,6 +64,19 @@ def rewrite_sorted(spark: SparkSession, path: str, table: Table) -> bool:
     return True
 
 
+def rows_version(path: str) -> int | None:
+    """The newest version that changed a row, None where no table stands: what only laid them out anew is left out.
+
+    Where maintenance alone stands in the last commits that are looked at, the newest version.
+    """
+    version = read_version(path)
+    if version is None:
+        return None
+    commits = DeltaTable(path, version).history(_COMMITS)
+    changed = (int(one["version"]) for one in commits if not _same_rows(one))
+    return next(changed, version)
+
+
 def remove_unreachable(path: str, hours: float) -> int:
     """Removes the files that no version of the last `hours` holds; returns how many.
 
@@ -74,10 +88,18 @@ def remove_unreachable(path: str, hours: float) -> int:
 
 
 SORTED = "sorted by key"
+_REMOVES = ("VACUUM START", "VACUUM END")
+_COMMITS = 20
+
+
+def _same_rows(commit: dict[str, Any]) -> bool:
+    return commit.get("userMetadata") == SORTED or commit.get("operation") in ("OPTIMIZE", *_REMOVES)
 
 
 def _written_sorted(path: str) -> bool:
-    return bool(DeltaTable(path).history(1)[0].get("userMetadata") == SORTED)
+    wrote = (one for one in DeltaTable(path).history(_COMMITS) if one.get("operation") not in _REMOVES)
+    last = next(wrote, None)
+    return last is not None and last.get("userMetadata") == SORTED
 
 
 @contextmanager

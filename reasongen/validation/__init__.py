@@ -4,6 +4,7 @@ verdict.py     all rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
 withdrawn.py   what a person took down
+wording.py     what the words around the marks claim, against the frame
 texts.py       free text with its evidence: rules of the policy and claims; the door of jobs/check_texts.py
 
     gate.py       the rules of conf/policies behind normal.py (one spelling), prefilter.py (one pass) and facts.py
@@ -13,9 +14,11 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of
 from reasongen.validation.gate import Compiled, compile_policy, unlawful
+from reasongen.validation.licences import load_licences
 from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
 from reasongen.validation.withdrawn import Withdrawn, plain
+from reasongen.validation.wording import WordingJudge
 
 __all__ = [
     "POLICY_VERSION",
@@ -25,9 +28,11 @@ __all__ = [
     "Policy",
     "Verdict",
     "Withdrawn",
+    "WordingJudge",
     "compile_policy",
     "judge",
     "limits_of",
+    "load_licences",
     "load_policy",
     "plain",
     "unlawful",

@@ -18,6 +18,8 @@ from reasongen.validation.record import Event
 
 DAY = 86400.0
 OWNED = frozenset({"purchase", "own"})
+# What may stand between an English verb and its object.
+_BETWEEN = "an?|the|one|some|both|others|of|on|at|to|into|for|with|over|through"
 _NEAR = 28  # characters in which what is owned follows
 # Room in days around "N units ago": a day is a day, a week is about a week.
 _ROOM = {"day": 0.5, "week": 3.5, "month": 10.0, "year": 60.0, "h": 1.0, "min": 1.0}
@@ -56,6 +58,7 @@ class ActReader:
     times: tuple[tuple[re.Pattern[str], int, int], ...]
     ago: re.Pattern[str]
     turns: re.Pattern[str]
+    objects: re.Pattern[str]
     prefilter: Prefilter
 
     def acts(self, plain: str, clauses: Sequence[tuple[int, int]]) -> list[Act]:
@@ -109,6 +112,7 @@ def act_reader(licences: Licences) -> ActReader:
         times,
         re.compile("|".join(f"(?:{pattern})" for pattern in acts.ago)),
         re.compile("[次回遍趟顿度眼轮]" if locale == "zh" else " ?(?:times|occasions|visits|looks|orders|purchases)"),
+        re.compile(".{0,12}" if locale == "zh" else f"(?: (?:{_BETWEEN}))* "),
         Prefilter([*(pattern.pattern for _, pattern in kinds), *(pattern.pattern for pattern, _, _ in times)]),
     )
 
@@ -124,6 +128,26 @@ def named_events(act: Act, clauses: Sequence[tuple[int, int]], pieces: Sequence[
                 most = max(scores.values())
                 return [number for number, score in scores.items() if score >= 0.6 * most]
     return []
+
+
+def marked_event(
+    act: Act, acts: Sequence[Act], marks: Sequence[tuple[int, int, int]], reader: ActReader, plain: str
+) -> list[int]:
+    """The event whose mark is the act's object: inside the act, right behind it, else before it, else behind.
+
+    `marks`: (start, end, number of the event). A mark beyond another act is that one's. Empty where there is none.
+    """
+    first, last = act.clause
+    for other in acts:
+        if other.end <= act.start:
+            first = max(first, other.end)
+        elif other.start >= act.end:
+            last = min(last, other.start)
+    inside = [number for start, end, number in marks if act.start <= start and end <= act.end]
+    behind = [(start, number) for start, end, number in marks if act.end <= start and end <= last]
+    before = [number for start, end, number in marks if first <= start and end <= act.start]
+    direct = [number for start, number in behind[:1] if reader.objects.fullmatch(plain, act.end, start)]
+    return inside or direct or before[-1:] or [number for _, number in behind[:1]]
 
 
 def _scores(pieces: Sequence[Piece], grounds: Grounds) -> dict[int, float]:

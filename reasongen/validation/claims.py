@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reasongen.validation.acts import ActReader, act_reader, done, named_events, possessions, times_said
+from reasongen.validation.acts import ActReader, act_reader, done, marked_event, named_events, possessions, times_said
 from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
@@ -73,6 +73,7 @@ class ClaimJudge:
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
+        findings += [_placed(case, one) for one in denials(case, bound, self.lexicon)]
         if not case.grounds.fields:  # nothing was given to judge by: a person may know
             findings = [one._replace(action="human") for one in findings]
         return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
@@ -101,7 +102,11 @@ class ClaimJudge:
         told = {act.clause for act in acts}
         acts += [act for act in possessions(self.acts, plain, parts, pieces, grounds) if act.clause not in told]
         case = Case(text, record, grounds, parts, quantities, acts, whens, turns, pieces, [])
-        case.named = [named_events(act, parts, pieces, grounds) for act in acts]
+        marks = [(*text.normal(one.start, one.end), number) for one in bound if (number := _event_of(one)) is not None]
+        case.named = [
+            marked_event(act, acts, marks, self.acts, plain) or named_events(act, parts, pieces, grounds)
+            for act in acts
+        ]
         return case
 
 
@@ -172,6 +177,15 @@ def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
 
 
+def denials(case: Case, bound: Sequence[Claim], lexicon: Lexicon) -> Iterator[Finding]:
+    """What a renderer filled from evidence, denied."""
+    flags = lexicon.negation.denied(case.text.plain, whole=False) if bound else b""
+    for one in bound:
+        start, end = case.text.normal(one.start, one.end)
+        if any(flags[start:end]):
+            yield finding("polarity", "human", start, end, "the evidence says it, the text denies it")
+
+
 def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[Finding]:
     """Words that only another item bears, told of this one."""
     own, bound = case.grounds.item | case.grounds.user, case.bound()
@@ -219,6 +233,11 @@ def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
 def _stands_in_item(case: Case, said: str) -> bool:
     keys = said.split() if said.isascii() else [said]
     return all(map(case.grounds.item_says, keys))
+
+
+def _event_of(one: Claim) -> int | None:
+    evidence = one.evidence or ""
+    return int(evidence.removeprefix("event.")) if evidence.startswith("event.") else None
 
 
 def _filled(one: Finding | Claim, bound: Sequence[Claim]) -> bool:

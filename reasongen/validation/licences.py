@@ -27,7 +27,8 @@ class Words(Settings):
     `guarded`: words that need evidence though their parts are neutral.
     `negations` turn what follows in their clause, `after` what stands before (sugar-free). The other fields are
     patterns on normal text: `comparisons`, `causes` (promised effects), `relations` (with, beside, 搭配),
-    `endings` (of numbers of acts: times, 次), `conditions` (if, 若).
+    `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
+    `plurals` (what stands for more than one thing).
     """
 
     version: int = Field(ge=1)
@@ -43,6 +44,8 @@ class Words(Settings):
     causes: Patterns
     relations: Patterns
     conditions: Patterns
+    uses: Mapping[str, Patterns] = Field(default_factory=dict)
+    plurals: Patterns = ()
     approximations: Mapping[str, Patterns]
     counters: str = ""
 

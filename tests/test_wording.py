@@ -1,0 +1,157 @@
+"""What the words around the marks claim: every refusal is of a text whose neighbour, one word away, passes."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reasongen.prompts import Frame, Literals, Renderer, load_locales
+from reasongen.prompts.frame import EvidenceLiterals, EvidenceRow
+from reasongen.validation import Failure, WordingJudge, load_licences
+
+ROOT = Path(__file__).resolve().parent.parent
+RENDERER = Renderer(load_locales(ROOT / "conf" / "locales"))
+JUDGES = {name: WordingJudge(load_licences(ROOT / "conf" / "licences", name)) for name in ("zh", "en")}
+
+HIDDEN = Literals(
+    "Ridge Two", "Fellmark", "olive", (EvidenceLiterals(2, "Fell One"), EvidenceLiterals(1, "Warm Lamp", "brass"))
+)
+FRAMES = {
+    "en": Frame(
+        "en",
+        "recommendation",
+        "tent",
+        "use",
+        ("waterproof",),
+        "color",
+        True,
+        (EvidenceRow("category", "", "purchase", "few"), EvidenceRow("tag", "sturdy", "browse", "one")),
+    ),
+    "zh": Frame(
+        "zh",
+        "recommendation",
+        "帐篷",
+        "use",
+        ("防水",),
+        "颜色",
+        True,
+        (EvidenceRow("category", "", "purchase", "few"), EvidenceRow("tag", "耐用", "browse", "one")),
+    ),
+}
+
+
+def asked(text: str, frame: Frame, literals: Literals = HIDDEN) -> list[Failure]:
+    """What is found in `text` with its marks filled."""
+    return JUDGES[frame.locale].failures(frame, text, RENDERER.fill(text, frame, literals))
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("en", "You bought [e1.items], and [i.this] is [i.word1]."),
+        ("en", "You bought [e1.items] and looked at [e2.items]; [i.title] goes with both."),
+        ("en", "With the [e1.items] you bought, [i.this] can be compared."),
+        ("en", "You looked at [e2.title]; [i.this] is also [e2.word]."),
+        ("zh", "你买过[e1.items]，[i.this]也[i.word1]。"),
+        ("zh", "[e1.items]你都买过，[i.title]同属这类。"),
+        ("zh", "你把[e1.items]买回了家，还看过[e2.title]，[i.this]跟它们都有关。"),
+        ("zh", "这里还有[i.this]，颜色那栏写着[i.attr]。"),
+    ],
+)
+def test_what_the_frame_bears_passes(locale: str, text: str) -> None:
+    assert asked(text, FRAMES[locale]) == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "rule", "span"),
+    [
+        ("en", "You looked at [e1.items], and [i.this] is [i.word1].", "R18_act", "You looked"),
+        ("en", "You bought [e1.items] and also bought [e2.items]; [i.this] fits both.", "R18_act", "bought"),
+        ("en", "[i.this] is [i.word1] and tastes of nuts.", "R18_word", "nuts"),
+        ("en", "[i.this] is [i.word1] and keeps wolves away.", "R18_word", "wolves"),
+        ("en", "[i.this] is not [i.word1].", "R18_polarity", "waterproof"),
+        ("en", "You looked at [e2.items], and [i.this] belongs with them.", "R18_plural", "them"),
+        ("en", "[i.this] is something to drink.", "R18_use", "drink"),
+        ("en", "You bought [e1.items] yesterday, and [i.this] is [i.word1].", "R18_time", "yesterday"),
+        ("zh", "你看过[e1.items]，[i.this]也[i.word1]。", "R18_act", "看过"),
+        ("zh", "你买过[e1.items]，也买过[e2.title]，[i.this]都合适。", "R18_act", "买过"),
+        ("zh", "[i.this][i.word1]，烘得深些。", "R18_word", "烘"),
+        ("zh", "[i.this]不[i.word1]。", "R18_polarity", "防水"),
+        ("zh", "你看过[e2.items]，[i.this]跟它们算同类。", "R18_plural", "它们"),
+        ("zh", "[i.this]，想吃点什么时可以想到它。", "R18_use", "吃"),
+    ],
+)
+def test_what_the_frame_does_not_bear_is_found_where_it_stands(locale: str, text: str, rule: str, span: str) -> None:
+    rendered = RENDERER.fill(text, FRAMES[locale], HIDDEN)
+    found = {one.rule: rendered.text[one.start : one.end] for one in asked(text, FRAMES[locale])}
+    assert rule in found
+    assert span in found[rule] or found[rule] in span
+
+
+def test_the_same_words_bear_more_where_the_frame_does() -> None:
+    """An act, a use and a plural of another frame."""
+    frame = FRAMES["en"]
+    browsed = replace(frame, evidence=(EvidenceRow("category", "", "browse", "few"), frame.evidence[1]))
+    assert asked("You looked at [e1.items], and [i.this] belongs with them.", browsed) == []
+    assert asked("[i.this] is something to drink.", replace(frame, noun="herbal tea", noun_class="drink")) == []
+
+
+WORDS = st.text(st.sampled_from("abcé 不买过了没吃3一两,.，。 "), min_size=1, max_size=20).map(lambda text: f"x{text}x")
+
+
+@given(st.sampled_from(sorted(FRAMES)), WORDS, WORDS, st.integers(1, 40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_no_literal_moves_the_answer(locale: str, title: str, value: str, count: int, recent: bool) -> None:
+    """Every pair of one prompt gets the same answer for one sample."""
+    rows = (EvidenceLiterals(count, title, value, recent=recent), EvidenceLiterals(count, value, title))
+    literals = Literals(title, value, title, rows)
+    texts = {
+        "en": "You looked at [e1.items] and [e2.title]; [i.title] is not [i.word1], nor [i.attr] by [i.brand].",
+        "zh": "你看过[e1.items]和[e2.title]，[i.title]不[i.word1]，也不[i.attr]，是[i.brand]的。",
+    }
+    frame = FRAMES[locale]
+    found = asked(texts[locale], frame, literals)
+    fresh = WordingJudge(JUDGES[locale].licences).failures(
+        frame, texts[locale], RENDERER.fill(texts[locale], frame, literals)
+    )
+    assert found == fresh
+    assert [one.rule for one in found] == [one.rule for one in asked(texts[locale], frame)]
+
+
+def test_where_a_template_shows_literals_the_text_as_it_stands_is_asked() -> None:
+    frame = replace(FRAMES["en"], literals=HIDDEN)
+    good = "You bought two tents, Fell One among them, and Ridge Two is waterproof and olive."
+    assert asked(good, frame) == []
+    found = asked(good.replace("bought", "looked at"), frame)
+    assert [one.rule for one in found] == ["R18_act"]
+    assert [one.rule for one in asked(good.replace("olive", "crimson"), frame)] == ["R18_word"]
+
+
+@pytest.mark.parametrize("noun", [("zh", "帐篷"), ("zh", "蛋糕"), ("en", "tent"), ("en", "novel")])
+@pytest.mark.parametrize("words", [(), ("a",), ("a", "b")])
+def test_every_form_of_the_fallback_is_borne(noun: tuple[str, str], words: tuple[str, ...]) -> None:
+    seen = set()
+    for attribute in ("", "c"):
+        for brand in ("", "d"):
+            frame = Frame(noun[0], "recommendation", noun[1], "thing", words, attribute, bool(brand))
+            literals = Literals("e", brand, "f" if attribute else "")
+            for titled in (True, False):
+                for seed in range(40):
+                    text = RENDERER.fallback(frame, literals, seed, titled=titled)
+                    seen.add(text)
+                    assert asked(text, frame, literals) == [], text
+    assert len(seen) > 8
+
+
+def test_it_travels_without_what_it_remembers() -> None:
+    text = "You looked at [e1.items]."
+    assert asked(text, FRAMES["en"])
+    copy = pickle.loads(pickle.dumps(JUDGES["en"]))
+    assert len(pickle.dumps(copy)) < 200_000
+    rendered = RENDERER.fill(text, FRAMES["en"], HIDDEN)
+    assert copy.failures(FRAMES["en"], text, rendered) == asked(text, FRAMES["en"])
