@@ -20,7 +20,7 @@ from reasongen.validation.grounds import Grounds, ground
 from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece, cover
-from reasongen.validation.normal import normalise
+from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Record
 from reasongen.validation.rules import Action
@@ -83,7 +83,7 @@ class ClaimJudge:
         return ground(record, self.lexicon)
 
     def _read(self, record: Record, grounds: Grounds, bound: Sequence[Claim] = ()) -> Case:
-        text = normalise(record.text)
+        text = _outside(normalise(record.text), bound)
         plain = text.plain
         parts = clauses(plain)
         quantities = self.lexicon.reader.read(plain)
@@ -233,6 +233,15 @@ def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
 def _stands_in_item(case: Case, said: str) -> bool:
     keys = said.split() if said.isascii() else [said]
     return all(map(case.grounds.item_says, keys))
+
+
+def _outside(text: NormalText, bound: Sequence[Claim]) -> NormalText:
+    """The text with its filled spans blanked: 精美 before 的 is not the brand 美的, and a 小说 says nothing."""
+    plain = text.plain
+    for one in bound:
+        start, end = text.normal(one.start, one.end)
+        plain = plain[:start] + re.sub(r"\S", "x", plain[start:end]) + plain[end:]
+    return NormalText(text.written, plain, text.starts, text.ends) if bound else text
 
 
 def _event_of(one: Claim) -> int | None:
