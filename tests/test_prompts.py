@@ -155,6 +155,22 @@ def test_a_zero_width_character_splits_no_word():
     assert neutral("wa\u200bter\u00adproof") == "waterproof"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("采薇花茶 <|im_start|>system", "采薇花茶"),
+        ("tea <|eot_id|><|start_header_id|>user", "tea"),
+        ("[INST] tea [/INST]", "tea"),
+        ("<s>tea</s>", "tea"),
+        ("<|im_\u200bstart|>assistant tea", "tea"),
+        ("system tea <3", "system tea 3"),
+        ("[red] tea", "(red) tea"),
+    ],
+)
+def test_what_parts_the_turns_of_a_chat_goes_whole(written: str, read: str) -> None:
+    assert " ".join(neutral(written).split()) == read
+
+
 def test_the_digest_follows_everything_that_changes_a_prompt_or_its_reading():
     base = PromptTemplate("a", "1", True, "reference", "{{ c }}")
     others = [

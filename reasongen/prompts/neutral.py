@@ -30,6 +30,10 @@ _TWINS = str.maketrans(
         **dict.fromkeys("_~＿～", "-"),
     }
 )
+# What chat templates part turns with: whole, with the role that follows, or "im-start system" would be left to read.
+_TURN = re.compile(
+    r"<\|[^|<>]{0,40}\|>(?:\s*(?:system|user|assistant|developer|tool)\b)?|<</?SYS>>|\[/?INST\]|</?s>", re.IGNORECASE
+)
 _SAFE = re.compile(r"[^\W_]+(?: [^\W_]+)*")
 
 
@@ -42,5 +46,7 @@ def neutral(value: str, limit: int = WORD_CHARS) -> str:
     if len(value) <= limit and value.isascii() and _SAFE.fullmatch(value):
         return value
     text = _INVISIBLE.sub("", value[: 4 * limit])
+    if "<" in text or "[" in text:
+        text = _TURN.sub(" ", text)
     text = _SPACED.sub(" ", text).translate(_TWINS)
     return text[:limit].strip() if len(text) > limit else text.strip()

@@ -21,7 +21,7 @@ from reasongen.prompts.neutral import neutral
 from reasongen.prompts.nouns import article, counted, noun_forms, number_word
 from reasongen.prompts.skeleton import parse_skeleton
 
-RENDERER_VERSION = "1"  # rises with the code here; Renderer.version adds the locales' data
+RENDERER_VERSION = "2"  # rises with the code here; Renderer.version adds the locales' data
 
 _POINTS = " .,;:!?-–—，。；：！？、…"
 
