@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from around import pairs_and_prompts, pipeline, spark_overhead
 from peers import Peer, ctranslate2, generate, ours
 from workload import ROOT, Prompt, bound, in_batches, prompts
 
@@ -27,11 +28,7 @@ from reasongen.engine.torch_engine import TorchEngine
 
 BATCHES = (32, 64)  # of the peers; the better one of a warm round counts
 LAYOUTS = tuple((partitions, rows) for partitions in (1, 7, 64) for rows in (1, 8, 32, 64))
-NOT_TAKEN = {
-    "default_over_vllm_cpu": "its CPU build is not installed beside this environment",
-    "spark_overhead": "wants a Spark session of its own: `benchmarks/night.py --only first` tells the stage's seconds",
-    "naive_night_ratio": "wants whole nights of the default world, ours and the naive one: not run yet",
-}
+NOT_TAKEN = {"default_over_vllm_cpu": "its CPU build is not installed beside this environment"}
 
 
 def main() -> int:
@@ -43,7 +40,11 @@ def main() -> int:
     told = timed(members(settings, rows[: wanted.rows // 4]), rows, wanted.rounds)
     found = figures(told) | {"identical_text": identical(settings, rows[:70])}
     found |= bounded(settings, rows, told["torch"]) | dict.fromkeys(NOT_TAKEN)
-    found |= {"reasons": NOT_TAKEN | missing(told), "rounds": told, "rows": wanted.rows, "cores": 1}
+    over = spark_overhead(wanted.model, rows=2 * wanted.rows, rounds=wanted.rounds)
+    found |= {"spark_overhead": statistics.median(over), "spark_overhead_spread": [min(over), max(over)]}
+    naive, why = naive_night(told)
+    found |= naive
+    found |= {"reasons": NOT_TAKEN | missing(told) | why, "rounds": told, "rows": wanted.rows, "cores": 1}
     text = json.dumps(found, indent=1)
     if wanted.json:
         with open(wanted.json, "w", encoding="utf-8") as file:
@@ -71,6 +72,7 @@ def members(settings: EngineSettings, few: list[Prompt]) -> dict[str, Peer]:
     made = {"torch": ours(settings), "transformers": ours(settings.model_copy(update={"backend": "transformers"}))}
     kinds: dict[str, Callable[[EngineSettings, int], Peer | None]] = {
         "generate": generate,
+        "pipeline": pipeline,
         "ctranslate2": ctranslate2,
         "ctranslate2_int8": lambda how, batch: ctranslate2(how, batch, "int8"),
     }
@@ -122,6 +124,19 @@ def missing(told: dict[str, list[float]]) -> dict[str, str]:
     """Why a ratio is null."""
     how = "uv pip install --target .local/ctranslate2 --no-deps ctranslate2"
     return {} if "ctranslate2" in told else {"default_over_ctranslate2_fp32": f"not installed: {how}"}
+
+
+def naive_night(told: dict[str, list[float]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Engine seconds for each published reason of the default world's last night: a pipeline that writes a prompt for
+    each pair, over ours that writes each distinct prompt once. The same model and sampling, so the same pass rate."""
+    stands = pairs_and_prompts()
+    if stands is None:
+        return {"naive_night_ratio": None}, {"naive_night_ratio": "no night stands: make generate"}
+    shared = stands[0] / stands[1]
+    ratios = [theirs / own for theirs, own in zip(told["pipeline"], told["torch"], strict=True)]
+    causes = {"distinct_prompts": round(shared, 2), "engine": round(statistics.median(ratios), 2)}
+    found = {"naive_night_ratio": round(shared * statistics.median(ratios), 2), "naive_night_causes": causes}
+    return found, {}
 
 
 def identical(settings: EngineSettings, rows: list[Prompt]) -> float:

@@ -28,6 +28,15 @@ Prompt = tuple[str, str]  # prompt_hash, text
 def prompts(count: int, model: str, seed: int = 0) -> list[Prompt]:
     """Distinct prompts of the model's template in both languages, at most two rows of evidence, in no order."""
     template = load_template(Path(model) / "prompt_template.yaml")
+    return _distinct(count, seed, template.render)
+
+
+def frames(count: int, seed: int = 0) -> list[Prompt]:
+    """The frames of such prompts, as JSON, with their hashes."""
+    return _distinct(count, seed, Frame.to_json)
+
+
+def _distinct(count: int, seed: int, text_of: Callable[[Frame], str]) -> list[Prompt]:
     rng = random.Random(seed)
     grammars = [load_grammar(ROOT / "conf" / "corpus" / f"{language}.yaml") for language in ("zh", "en")]
     made: dict[str, str] = {}
@@ -35,7 +44,7 @@ def prompts(count: int, model: str, seed: int = 0) -> list[Prompt]:
         grammar = rng.choice(grammars)
         item = _frame(grammar, rng)
         for _ in range(rng.choice(PER_ITEM)):
-            text = template.render(replace(item, evidence=_frame(grammar, rng).evidence))
+            text = text_of(replace(item, evidence=_frame(grammar, rng).evidence))
             made[hashlib.sha256(text.encode()).hexdigest()] = text
     rows = list(made.items())[:count]
     rng.shuffle(rows)
