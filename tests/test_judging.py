@@ -121,6 +121,15 @@ def test_what_a_title_says_is_judged_too(judge_: Judge) -> None:
     assert "shop" not in choice.rendered.text
 
 
+@pytest.mark.parametrize(("noun", "kind", "rules"), [("cake", "eat", {"R03_food_health"}), ("tent", "use", set())])
+def test_rules_of_a_category_hold_for_every_noun_of_its_class(
+    judge_: Judge, noun: str, kind: str, rules: set[str]
+) -> None:
+    claimed = Literals.from_dict({**HIDDEN, "title": "Ridge, supports digestion"})
+    choice = judge_.choose(0, frame(c=noun, k=kind), claimed, samples(GOOD[0]))
+    assert {f.rule for _, _, verdict in choice.refused for f in verdict.failures} == rules
+
+
 def test_a_withdrawn_skeleton_gives_way_to_the_next_sample_and_a_withdrawn_word_to_another_form(judge_: Judge) -> None:
     digest = hashlib.sha256(GOOD[0].encode()).hexdigest()
     without = replace(judge_, withdrawn=Withdrawn(skeletons=frozenset({digest})))

@@ -37,6 +37,8 @@ from reasongen.validation import (
 
 T = TypeVar("T")
 
+_CLASSES = {"eat": "food", "drink": "drink", "read": "book"}
+
 PASSED_THROUGH = ("user_id", "item_id", "scenario", "evidence", "prompt_hash", "fact_hash", "personal")
 FAILURE = pa.struct([("rule", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("detail", pa.string())])
 REFUSED = pa.struct([("sample", pa.int32()), ("text", pa.string()), ("failures", pa.list_(FAILURE))])
@@ -117,7 +119,7 @@ class Judge:
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
         found: list[Failure] = []
         if verdict.passed:
-            found += unlawful(self._gates[frame.locale], rendered.text, frame.noun)
+            found += unlawful(self._gates[frame.locale], rendered.text, _category(frame))
             found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
         found += self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton))
         return Verdict(False, (*verdict.failures, *found)) if found else verdict
@@ -246,6 +248,11 @@ class _Columns:
             "refused": pa.array(self.refused, pa.list_(REFUSED)),
         }
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _category(frame: Frame) -> str:
+    """The item's category as rules ask for it: its noun, and what a noun of that class is (a cake is food)."""
+    return f"{frame.noun}/{_CLASSES[frame.noun_class]}" if frame.noun_class in _CLASSES else frame.noun
 
 
 @lru_cache(maxsize=1 << 16)
