@@ -91,14 +91,19 @@ def _work(place: Path) -> None:
 def _look(place: Path) -> None:
     """Every acknowledged commit is there, once; every entry of every log is whole."""
     told = [line.split() for line in (place / "told").read_text().splitlines()]
-    done = {what: {int(token) for one, token in told if one == what} for what in ("lease", "started", "published", "recorded")}
+    done = {
+        what: {int(token) for one, token in told if one == what}
+        for what in ("lease", "started", "published", "recorded")
+    }
     assert len(told) == len(set(map(tuple, told))), "a token was given twice"
     runs = _read(place / "runs", "SELECT token, status FROM t")
     tokens = [row["token"] for row in runs]
     assert len(tokens) == len(set(tokens)), "a run is in the ledger twice"
     assert done["started"] <= set(tokens), "a run is lost from the ledger"
     assert done["recorded"] <= {row["token"] for row in runs if row["status"] == "published"}, "an end is lost"
-    rows = _read(place / "reasons", "SELECT run_id, count(*) AS rows, count(DISTINCT pair) AS pairs FROM t GROUP BY run_id")
+    rows = _read(
+        place / "reasons", "SELECT run_id, count(*) AS rows, count(DISTINCT pair) AS pairs FROM t GROUP BY run_id"
+    )
     assert all((row["rows"], row["pairs"]) == (10, 10) for row in rows), "a publish is torn or doubled"
     assert done["published"] <= {int(row["run_id"][4:]) for row in rows}, "a publish is lost"
     if done["lease"]:

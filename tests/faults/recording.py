@@ -40,12 +40,16 @@ def record(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     days.write_days(folder / "world")
     (folder / "kept").mkdir()
-    trace = ["strace", "-f", "-z", "-y", "-qq", "--seccomp-bpf", "-s", "4096", "-e", f"trace={CALLS}"]
-    trace += ["-e", "signal=none", "-o", str(folder / "trace")]
     job = [sys.executable, str(HERE / "recorded.py"), *(str(folder / name) for name in ("world", "lake", "kept"))]
     with (folder / "output").open("w") as output:
-        subprocess.run([*trace, *job], stdout=output, stderr=output, check=True)
+        subprocess.run([*traced(folder), *job], stdout=output, stderr=output, check=True)
     (folder / "done").touch()
+
+
+def traced(folder: Path) -> list[str]:
+    """What goes before a command: its successful calls are written to `folder/trace` in their order."""
+    quietly = ["strace", "-f", "-z", "-y", "-qq", "--seccomp-bpf", "-s", "4096", "-e", "signal=none"]
+    return [*quietly, "-e", f"trace={CALLS}", "-o", str(folder / "trace")]
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def _kept(tree: Tree, place: Path, known: dict[int, Path]) -> Iterator[tuple[int
 
 def _calls(trace: Path) -> Iterator[tuple[str, str, str]]:
     """Kind, path, and second path, of each call that changed a folder."""
-    for line in trace.open(encoding="utf-8", errors="replace"):
+    for line in trace.read_text(encoding="utf-8", errors="replace").splitlines():
         if (found := _LINE.match(line)) is None:
             continue
         name, told = found[1], found[2]

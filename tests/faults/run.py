@@ -22,11 +22,18 @@ from nights import ENVIRONMENT, local_session
 
 def crash(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     """Every crash state of a record that is made once for each OUT."""
+    import polars as pl
     from crash import Case, cases_of, recover
     from recording import read_recording, record
 
+    from reasongen.pipeline import night
+
     record(options.out / "record")
     recording = read_recording(options.out / "record")
+    runs = pl.read_delta(str(recording.folder / "lake" / "runs"))
+    night.code_version = lambda: runs["code_version"][
+        0
+    ]  # evidence is used again by the same code only: that of the record
     cases = cases_of(recording, options.seed)
     if options.only:
         state, torn = options.only.split("-")
@@ -49,7 +56,28 @@ def interleave(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         yield case.name, done
 
 
-KINDS = {"crash": crash, "interleave": interleave}
+def driver(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Kills and pauses under spark-submit."""
+    from submit import Case, cases_of, disturb
+
+    cases = cases_of(options.seed)
+    if options.only:
+        fault, point, wait = options.only.split("-")
+        cases = [Case(fault, int(point), int(wait))]
+    for case in cases:
+        yield case.name, lambda _, case=case: disturb(options.out / "driver", case, options.out / "lakes" / case.name)
+
+
+def kill(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Kills of the commit protocol alone. A case is what its seed and number draw, in the tables of those before it."""
+    from protocol import kill_once
+
+    for number in [int(options.only)] if options.only else range(1000):
+        yield str(number), lambda _, number=number: kill_once(options.out / "kills", options.seed, number)
+
+
+KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill}
+IN_A_SESSION = ("crash", "interleave")
 
 
 def arguments() -> argparse.Namespace:
@@ -71,7 +99,7 @@ def main() -> int:
     log = options.out / f"{options.kind}-{options.seed}.log"
     told = dict(line.split(" ", 1) for line in log.read_text().splitlines()) if log.exists() else {}
     done = {name: state for name, state in told.items() if not options.only}
-    spark = local_session(Path(tempfile.mkdtemp()))
+    spark = local_session(Path(tempfile.mkdtemp())) if options.kind in IN_A_SESSION else None
     with log.open("a") as lines:
         for number, (name, case) in enumerate(KINDS[options.kind](options)):
             if number == options.cases:
