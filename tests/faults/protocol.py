@@ -44,8 +44,11 @@ def kill_once(folder: Path, seed: int, number: int) -> str:
     draw = random.Random(seed * 1_000_003 + number)
     if not place.exists():
         _in_a_process(lambda: _make(place))
+    told, commits = (place / "told").read_bytes().count(b"\n"), draw.randrange(10)
     worker = _forked(lambda: _work(place))
-    time.sleep(10 ** draw.uniform(-1.5, 0.2))
+    while (place / "told").read_bytes().count(b"\n") < told + commits:
+        time.sleep(0.001)
+    time.sleep(draw.uniform(0, 0.05))  # a commit takes about so long
     os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
     _in_a_process(lambda: _look(place))
