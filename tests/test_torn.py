@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -42,6 +44,19 @@ def test_a_table_whose_first_commit_was_torn_is_no_table(tmp_path: Path) -> None
     table_of(tmp_path / "leases" / "recommendation", 1).write_bytes(b"")
     assert len(set_torn_aside(str(tmp_path))) == 1
     assert not DeltaTable.is_deltatable(str(tmp_path / "leases" / "recommendation"))
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_torn_checksum_of_a_whole_commit_goes_and_a_whole_one_stays(spark: Any, tmp_path: Path, share: float) -> None:
+    path = str(tmp_path / "reasons")
+    spark.range(3).write.format("delta").save(path)
+    (sums,) = (tmp_path / "reasons" / "_delta_log").glob(".*.json.crc")
+    whole = sums.read_bytes()
+    sums.write_bytes(whole[: int(len(whole) * share)])
+    assert set_torn_aside(str(tmp_path)) == []
+    assert sums.exists() is (share == 1.0)
+    again = shutil.copytree(path, tmp_path / "unknown to the session")
+    assert spark.read.format("delta").load(str(again)).count() == 3
 
 
 def test_whole_tables_are_left_alone(tmp_path: Path) -> None:

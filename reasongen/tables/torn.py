@@ -17,21 +17,34 @@ ASIDE = "_torn-"
 
 
 def set_torn_aside(root: str) -> list[str]:
-    """Looks at the last commit of every table below `root`; returns the files set aside, as paths below it."""
+    """Looks at the last commit of every table below `root`; returns the files set aside, as paths below it.
+
+    A torn checksum of a whole commit is deleted: it is not needed.
+    """
     if "://" in root:
         return []
     logs = [log for pattern in ("*/_delta_log", "*/*/_delta_log") for log in sorted(Path(root).glob(pattern))]
-    torn = [last for log in logs if (last := _last(log)) is not None and not _whole(last)]
+    last = [commit for log in logs if (commit := _last(log)) is not None]
+    torn = [commit for commit in last if not _whole(commit)]
+    for commit in last:
+        if commit in torn or not _summed(commit):
+            commit.with_name(f".{commit.name}.crc").unlink(missing_ok=True)
     for commit in torn:
-        version = commit.stem
-        for told_of in (f".{commit.name}.crc", f"{version}.crc", f".{version}.crc.crc"):
-            commit.with_name(told_of).unlink(missing_ok=True)  # checksums that the next commit would not match
+        for told_of in (f"{commit.stem}.crc", f".{commit.stem}.crc.crc"):
+            commit.with_name(told_of).unlink(missing_ok=True)  # the next commit of this number would not match them
         commit.rename(commit.with_name(ASIDE + commit.name))
     return [str(commit.relative_to(root)) for commit in torn]
 
 
 def _last(log: Path) -> Path | None:
     return max((file for file in log.iterdir() if _COMMIT.fullmatch(file.name)), default=None)
+
+
+def _summed(commit: Path) -> bool:
+    """Whether the file of sums that Hadoop lays beside it is whole: eight bytes, and four for each 512 of the commit.
+    Spark reads without one, and fails at one that was cut off."""
+    sums = commit.with_name(f".{commit.name}.crc")
+    return not sums.exists() or sums.stat().st_size == 8 + 4 * -(-commit.stat().st_size // 512)
 
 
 def _whole(commit: Path) -> bool:
