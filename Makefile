@@ -5,6 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 JARS := .local/jars/.checked
 CONFIG ?= conf/local.yaml
+SEED ?= $(shell date +%Y%m%d)
 export PYSPARK_PYTHON := $(CURDIR)/$(PY)
 export PYSPARK_DRIVER_PYTHON := $(CURDIR)/$(PY)
 export SPARK_LOCAL_IP := 127.0.0.1
@@ -14,7 +15,7 @@ export TOKENIZERS_PARALLELISM := false
 SUBMIT := .venv/bin/spark-submit --driver-memory 4g --driver-java-options "-Dlog4j2.configurationFile=file:$(CURDIR)/conf/log4j2.properties" \
 	--jars $$(ls .local/jars/*.jar | paste -sd,)
 
-.PHONY: help setup world generate plan test test-slow lint bench lock clean
+.PHONY: help setup world generate plan test test-slow faults lint bench lock clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +46,11 @@ test: setup ## the tests that fit 15 minutes on two cores
 
 test-slow: setup ## real spark-submit, kills, clusters, real data where it is there
 	$(PY) -m pytest -m slow
+
+faults: setup ## crash states, interleavings, kills: what SEED draws, in 20 minutes; tests/faults/run.py has them all
+	rm -rf .local/faults/draw
+	for kind in kill:200 crash:30 interleave:10 driver:3; do \
+	  $(PY) tests/faults/run.py $${kind%:*} --cases $${kind#*:} --seed $(SEED) --out .local/faults/draw || exit 1; done
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

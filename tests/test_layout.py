@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from delta.exceptions import ConcurrentAppendException
 from deltalake import DeltaTable
+from pyspark.sql import DataFrame
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import maintain_tables, maintaining
@@ -110,6 +111,22 @@ def test_a_table_that_somebody_else_writes_is_left_for_the_next_time(
 
     monkeypatch.setattr(maintaining, "rewrite_sorted", beaten)
     assert maintain_tables(spark, str(lake), keep_hours=24)["reasons"]["rewritten"] == 0
+
+
+def test_what_somebody_commits_before_a_rewrite_writes_is_not_undone(
+    spark: Any, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure after the rewrite has looked at the table: nobody may come back by it."""
+    path, sort = str(lake / "reasons"), DataFrame.sortWithinPartitions
+
+    def beside(frame: DataFrame, *columns: str) -> DataFrame:
+        DeltaTable(path).delete("user_id = 'person000003'")
+        return sort(frame, *columns)
+
+    before = rows_of(path)
+    monkeypatch.setattr(DataFrame, "sortWithinPartitions", beside)
+    assert rewrite_sorted(spark, path, REASONS)
+    assert rows_of(path).equals(before.filter(pl.col("user_id") != "person000003"))
 
 
 def test_files_that_a_reader_may_still_need_stay(spark: Any, lake: Path) -> None:

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline.receipt import Receipt, TableReceipt
+from reasongen.pipeline.standing import mend
 from reasongen.schema import SUPPRESSIONS
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import delete_old_files, erase_rows
@@ -46,6 +47,8 @@ def forget_users(spark: SparkSession, config: NightConfig, users: Collection[str
     or another key than the list's.
     """
     wanted = _checked(users)
+    if not dry_run:
+        mend(config.root)
     listed = read_suppressed(spark, config.root, config.forget)  # another key stops here, before anything is written
     key = listed.key if listed else load_key(config.forget)
     return _Forgetting(spark, config, wanted, key, datetime.now(UTC)).run(dry_run=dry_run)

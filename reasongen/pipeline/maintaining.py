@@ -6,6 +6,7 @@ from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline.progress import say
+from reasongen.pipeline.standing import mend
 from reasongen.schema import OUTPUTS
 from reasongen.tables import CONFLICTS, read_version, remove_unreachable, rewrite_sorted, size_of
 
@@ -24,6 +25,7 @@ def maintain_tables(spark: SparkSession, root: str, *, keep_hours: float) -> dic
         raise ConfigError(
             f"keep-hours: wanted at least {LEAST_HOURS:.0f}; found {keep_hours:g}. Readers need the files."
         )
+    mend(root)
     told: dict[str, dict[str, int]] = {}
     for name, table in OUTPUTS.items():
         path = f"{root}/{name}"

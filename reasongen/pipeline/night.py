@@ -18,7 +18,7 @@ from reasongen.pipeline.ledger import Run, code_version, record_run
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages, say
 from reasongen.pipeline.publishing import WRITTEN, publish_app
-from reasongen.pipeline.standing import past_runs
+from reasongen.pipeline.standing import mend, past_runs
 from reasongen.pipeline.tools import tools_of
 from reasongen.schema import OUTPUTS
 from reasongen.tables import (
@@ -48,6 +48,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     run = Run("", tools.night, config.scenario, 0, seconds=stages.seconds, device=_device(config))
     run.config_digest, run.code_version, run.model_version = tools.digest(config), code_version(), tools.model
     with stages.stage("contract"):
+        mend(config.root)
         sources = read_sources(spark, config.inputs)
         run.inputs = {name: source.state for name, source in sources.items()}
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here

@@ -12,6 +12,7 @@ layout      how our tables lie on disk: sorted for lookups, without unreachable 
 lease       one run at a time per target and scenario, and the fence against one that wakes up late
 suppression who must not come back, as keyed hashes
 holdings    where people stand, below the root and in the inputs
+torn        a last commit that a loss of power tore, set aside
 folders     what stands below the root, on any file system
 """
 
@@ -40,6 +41,7 @@ from reasongen.tables.rows import (
 from reasongen.tables.session import open_spark
 from reasongen.tables.sources import SourceFrame, read_source, read_sources
 from reasongen.tables.suppression import Suppressed, read_suppressed, with_suppressed
+from reasongen.tables.torn import set_torn_aside
 
 __all__ = [
     "CONFLICTS",
@@ -71,6 +73,7 @@ __all__ = [
     "remove_unreachable",
     "rewrite_sorted",
     "rows_version",
+    "set_torn_aside",
     "size_of",
     "take_lease",
     "valid_events",

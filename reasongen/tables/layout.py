@@ -52,11 +52,12 @@ def rewrite_sorted(spark: SparkSession, path: str, table: Table) -> bool:
     Raises one of CONFLICTS where somebody else wrote meanwhile: nothing is changed then. A MERGE undoes the order, so
     this is for after a publish.
     """
-    version = read_version(path)
-    if version is None or not table.key or _written_sorted(path):
+    if read_version(path) is None or not table.key or _written_sorted(path):
         return False
     parts = max(1, -(-size_of(path).bytes // FILE_BYTES))
-    rows = spark.read.format("delta").option("versionAsOf", version).load(path)
+    # Not pinned: the rows are read within the write's own transaction. Those of a version looked up before it would
+    # undo, without a word, whatever somebody else committed between the two.
+    rows = spark.read.format("delta").load(path)
     order = rows.repartitionByRange(parts, *table.key).sortWithinPartitions(*table.key)
     writer = order.write.format("delta").mode("overwrite").option("dataChange", "false")
     with _row_groups(spark):
