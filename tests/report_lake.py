@@ -119,6 +119,7 @@ def sample_row(skeleton: str, sample: int = 0) -> dict[str, Any]:
         "decode_hash": "d",
         "sample": sample,
         "text": skeleton,
+        "owner": None,
     }
 
 

@@ -290,7 +290,7 @@ def test_the_index_lists_nights_newest_first_with_those_that_left_only_a_page(la
     written = write(lake, "night='2026-03-05'")
     index = Path(written.index).read_text()
     assert re.findall(r'<a href="([^"]+)">', index) == [f"2026-03-0{day}-{SCENARIO}.html" for day in (5, 3)]
-    assert "2026-03-05 did not run 0 0 2026-03-03 published 9 12 2026-03-02 no page yet published 9 12" in read(index)
+    assert "2026-03-05 did not run – – 2026-03-03 published 9 12 2026-03-02 no page yet published 9 12" in read(index)
     assert sorted(path.name for path in (lake / "report").iterdir())[-1] == "index.html"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from reasongen.report.collect import Facts
 from reasongen.report.nights import ENDS, Row, funnel, gate_of, reasons_of
 from reasongen.report.words import Said, joined, say, span
@@ -18,7 +21,7 @@ def lead(facts: Facts) -> list[Said]:
         checks = gate_of(run)
         failed = [check for check in checks if not check["passed"]]
         told = say("lead.refused", checks=len(failed), all=len(checks), stand=_stand(facts))
-        return [told] if reasons_of(run) else [told, _empty(run)]
+        return [told, *map(_check, failed), *([] if reasons_of(run) else [_empty(run)])]
     if not reasons_of(run):
         return [_empty(run)]
     candidates, reasons = run["pairs"]["candidates"], reasons_of(run)
@@ -29,6 +32,10 @@ def lead(facts: Facts) -> list[Said]:
     time, tokens = span(sum(run["seconds"].values())), run["tokens_in"] + run["tokens_out"]
     first = say("lead.sentence", head=head, ways=ways, lost=_lost(run))
     return [first, say("lead.cost", time=time, tokens=tokens)]
+
+
+def _check(check: Mapping[str, Any]) -> Said:
+    return say("lead.check", name=say(f"checks.{check['name']}"), wanted=check["wanted"], found=check["found"])
 
 
 def _stand(facts: Facts) -> Said:

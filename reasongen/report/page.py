@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -33,20 +33,21 @@ TREND = 30
 
 
 class Picture(NamedTuple):
-    """A drawing with its caption, and what it shows in a sentence for who cannot see it."""
+    """A drawing with its caption, what it shows in a sentence for who cannot see it, and what its inks mean."""
 
     svg: Markup
     caption: Said
     told: Said
+    key: tuple[Said, ...] = ()
 
 
 class Line(NamedTuple):
-    """A night of the index. `page`: the file beside it, None where it has none."""
+    """A night of the index. `reasons` and `candidates`: None where it published none; `page`: the file beside it."""
 
     night: date
     status: str
-    reasons: int
-    candidates: int
+    reasons: int | None
+    candidates: int | None
     page: str | None
 
 
@@ -65,7 +66,7 @@ def render_page(facts: Facts) -> str:
         checks=gate_of(run) if run is not None else [],
         staged=f"{facts.root}/staging/{run['run_id']}/staged" if run is not None else "",
         changes=changes(run, night.last) if run is not None else [],
-        drift=drift(run, night.before) if run is not None and run["status"] in DONE else None,
+        drift=drift(run, night.before) if run is not None else None,
         window=len(night.before[-WINDOW:]),
         warm_up=WARM_UP,
         trend=_trend(_last_nights(facts)),
@@ -95,14 +96,21 @@ def _trend(nights: Sequence[Row]) -> list[Picture]:
     shares = {name: share(rows[-1][f"{name}_share"]) for name in ("fallback", "lost")}
     ranges = [{"low": min(one), "high": max(one), "now": one[-1]} for one in (made, minutes)]
     return [
-        _picture("reasons", bars(rows, ("new", "changed", "fallback")), ends | ranges[0]),
-        _picture("losses", lines(rows, ("fallback_share", "lost_share")), ends | shares),
-        _picture("seconds", bars(rows, ("minutes",), form="~g"), ends | ranges[1]),
+        _picture("reasons", bars, rows, ("new", "changed", "fallback"), ends | ranges[0]),
+        _picture("losses", lines, rows, ("fallback_share", "lost_share"), ends | shares),
+        _picture("seconds", bars, rows, ("minutes",), ends | ranges[1]),
     ]
 
 
-def _picture(name: str, svg: str, told: Mapping[str, Any]) -> Picture:
-    return Picture(Markup(svg), say(f"trend.{name}"), say(f"trend.{name}_alt", **told))
+def _picture(
+    name: str,
+    draw: Callable[..., str],
+    rows: Sequence[Mapping[str, Any]],
+    parts: Sequence[str],
+    told: Mapping[str, Any],
+) -> Picture:
+    key = tuple(say(f"trend.{part}") for part in parts) if len(parts) > 1 else ()
+    return Picture(Markup(draw(rows, parts)), say(f"trend.{name}"), say(f"trend.{name}_alt", **told), key)
 
 
 def _drawn(row: Row) -> dict[str, Any]:

@@ -20,15 +20,20 @@ _OWN = ("title", "items", "count")
 """Forms of a mark that a user's own history fills: never shown. The other forms stand in the prompt, or in the item."""
 _PERSONAL = "len(evidence) > 0 AND source = 'model'"
 _DRAW = "md5(concat('a fixed draw', prompt_hash, skeleton_hash))"
-_TEXTS = f"""
-CREATE OR REPLACE TEMP TABLE texts AS
+_PICK = "md5(concat(user_id, '/', item_id))"
+_SHARED = f"""
+CREATE OR REPLACE TEMP TABLE shared AS
 SELECT locale, source, prompt_hash, skeleton_hash, count(*) AS n, count(DISTINCT user_id) AS users,
-  max(generated_at) AS newest, bool_or({_PERSONAL}) AS personal,
-  arg_min(struct_pack(item_id := item_id, reason := reason, claims := claims, evidence := evidence),
-          md5(concat(user_id, '/', item_id))) AS one
+  max(generated_at) AS newest, bool_or({_PERSONAL}) AS personal, min({_PICK}) AS pick
 FROM reasons WHERE scenario = $scenario
 GROUP BY locale, source, prompt_hash, skeleton_hash
 HAVING users >= {SHARED_BY} OR NOT personal
+"""
+_TEXTS = f"""
+CREATE OR REPLACE TEMP TABLE texts AS
+SELECT s.*, r.item_id, r.reason, r.claims, r.evidence
+FROM shared s JOIN reasons r USING (locale, source, prompt_hash, skeleton_hash)
+WHERE r.scenario = $scenario AND {_PICK} = s.pick
 """
 _OPENED = r"regexp_replace(g.text, '\[[a-z0-9]+\.[a-z0-9]+\]', '…', 'g')"
 
@@ -59,7 +64,8 @@ class Reading:
 def prepare(lake: Lake, scenario: str) -> Mapping[str, int]:
     """Makes the table of texts that may be shown. Wants the views `reasons` and `items`; returns rows (all reasons),
     shown (reasons whose text may be shown), texts."""
-    lake.rows(_TEXTS, scenario=scenario)
+    for made in (_SHARED, _TEXTS):
+        lake.rows(made, scenario=scenario)
     rows = lake.one("SELECT count(*) AS n FROM reasons WHERE scenario = $scenario", scenario=scenario)["n"]
     return {"rows": rows, **lake.one("SELECT coalesce(sum(n), 0)::BIGINT AS shown, count(*) AS texts FROM texts")}
 
@@ -67,7 +73,7 @@ def prepare(lake: Lake, scenario: str) -> Mapping[str, int]:
 def to_read(lake: Lake) -> dict[str, list[Reading]]:
     """Readings by how they were chosen: random, newest (of the last run that wrote any, where there are others too),
     by_category; each in the same order at every look."""
-    known = "SELECT t.*, i.title, i.category FROM texts t LEFT JOIN items i ON i.item_id = t.one.item_id"
+    known = "SELECT t.*, i.title, i.category FROM texts t LEFT JOIN items i ON i.item_id = t.item_id"
     last = "newest = (SELECT max(newest) FROM texts) AND newest > (SELECT min(newest) FROM texts)"
 
     def ranked(partition: str, most: int, where: str = "true") -> str:
@@ -84,12 +90,11 @@ def to_read(lake: Lake) -> dict[str, list[Reading]]:
 
 
 def _reading(row: Mapping[str, Any]) -> Reading:
-    one = row["one"]
-    facts = (one["evidence"] or ()) if row["source"] == "model" else ()
+    facts = (row["evidence"] or ()) if row["source"] == "model" else ()
     told = tuple((fact["id"], fact["facet"], fact["word"] or fact["value"] or "", fact["action"]) for fact in facts)
-    parts = tuple(parts_of(one["reason"], one["claims"] or ()))
+    parts = tuple(parts_of(row["reason"], row["claims"] or ()))
     return Reading(
-        row["locale"], one["item_id"], row["title"], row["category"], row["source"], row["users"], parts, told
+        row["locale"], row["item_id"], row["title"], row["category"], row["source"], row["users"], parts, told
     )
 
 
@@ -152,7 +157,7 @@ def openings(lake: Lake, scenario: str, most: int = 8) -> list[dict[str, Any]]:
           SELECT r.locale, r.user_id, CASE r.locale WHEN 'zh' THEN left({_OPENED}, 6)
             ELSE array_to_string(list_slice(string_split({_OPENED}, ' '), 1, 3), ' ') END AS opening
           FROM reasons r JOIN generations g ON g.prompt_hash = r.prompt_hash AND g.model_version = r.model_version
-            AND g.decode_hash = r.decode_hash AND sha256(g.text) = r.skeleton_hash
+            AND g.decode_hash = r.decode_hash AND sha256(g.text) = r.skeleton_hash AND g.owner IS NULL
           WHERE r.scenario = $scenario AND r.source = 'model')
         SELECT locale, opening, count(*) AS n FROM begun GROUP BY locale, opening
         HAVING count(DISTINCT user_id) >= {SHARED_BY}

@@ -62,7 +62,7 @@ def _examples(lake: Lake) -> list[dict[str, Any]]:
           SELECT DISTINCT f.rule, r.locale, g.text
           FROM failed f JOIN reasons r USING (user_id, item_id, scenario) SEMI JOIN shared USING (prompt_hash)
           JOIN generations g ON g.prompt_hash = r.prompt_hash AND g.model_version = r.model_version
-            AND g.decode_hash = r.decode_hash AND g.sample = f.sample)
+            AND g.decode_hash = r.decode_hash AND g.sample = f.sample AND g.owner IS NULL)
         SELECT * FROM wrote
         QUALIFY row_number() OVER (PARTITION BY rule ORDER BY md5(text)) <= {EXAMPLES} ORDER BY rule, md5(text)
         """

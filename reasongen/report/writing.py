@@ -13,7 +13,7 @@ from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.report.collect import collect
 from reasongen.report.lake import open_lake
-from reasongen.report.nights import Row, deciding, reasons_of
+from reasongen.report.nights import DONE, Row, deciding, reasons_of
 from reasongen.report.page import Line, render_index, render_page
 
 FOLDER = "report"
@@ -103,7 +103,7 @@ def _lines(runs: list[dict[str, Any]], folder: Path, scenario: str) -> list[Line
     lines = []
     for night in sorted({*pages, *(row["night"] for row in runs)}, reverse=True):
         run: Row | None = deciding([row for row in runs if row["night"] == night])
-        status, pairs = (run["status"], run["pairs"]) if run else ("missing", {})
-        reasons = reasons_of(run) if run else 0
-        lines.append(Line(night, status, reasons, pairs.get("candidates", 0), pages.get(night)))
+        done = run is not None and run["status"] in DONE
+        counts = (reasons_of(run), run["pairs"].get("candidates", 0)) if run is not None and done else (None, None)
+        lines.append(Line(night, run["status"] if run else "missing", counts[0], counts[1], pages.get(night)))
     return lines
