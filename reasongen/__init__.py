@@ -10,6 +10,6 @@
          │                                                     └─► quarantine (with codes)
     recommender reads
 
-Imports go one way:  errors, schema  →  config, prompts, validation, evaluation  (no Spark, no torch)
+Imports go one way:  errors, schema  →  config, prompts, validation, evaluation, report  (no Spark, no torch)
 →  engine (no Spark) | tables, evidence, quality (no torch)  →  training (torch, no Spark)  →  pipeline  →  jobs.
 """

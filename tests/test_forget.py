@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
 from reasongen.pipeline.ledger import record_run
+from reasongen.report import write_report
 from reasongen.tables import append
 from reasongen.tables.suppression import UserKey, with_user_hash
 
@@ -106,7 +107,10 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
 ) -> None:
     if setting is not None:
         setting(spark, f"delta.`{lake}/reasons`")
+    for run in (None, "2026-03-02-recommendation-000002"):
+        write_report(config_of(lake), run)
     before = traces_below(lake, PLANTED)
+    assert not any(place.startswith("report/") for place in before), "pages stay, so nobody may be in them"
     assert {place.split("/")[0] for place in before} >= {*HOLDERS, "generations", "staging"}
     assert not any("_delta_log" in place for place in before)
     assert all(erased(lake / name) >= len(USERS) for name in HOLDERS if name != "quarantine")
@@ -114,7 +118,7 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
     stood, made = versions(lake), pl.read_delta(str(lake / "generations")).height
     receipt = forget_users(spark, config_of(lake), USERS)
     assert traces_below(lake, PLANTED) == {}
-    assert receipt.state == "purged"
+    assert (receipt.state, receipt.out_of_reach.get("report")) == ("purged", None)
     assert pl.read_delta(str(lake / "generations"))["owner"].null_count() == made - 1
     assert {name: digest_of_others(lake / name, PLANTED) for name in HOLDERS} == others
     assert [erased(lake / name) for name in HOLDERS] == [0] * len(HOLDERS)

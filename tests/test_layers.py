@@ -23,6 +23,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "validation": (PURE, SPARK | TORCH),
     "evaluation": (PURE, SPARK | TORCH),
     "sample": (PURE, SPARK | TORCH),
+    "report": (PURE, SPARK | TORCH),
     "engine": (PURE, SPARK),
     "tables": (PURE, TORCH),
     "evidence": (PURE | {"tables"}, TORCH),

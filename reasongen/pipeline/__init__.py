@@ -12,11 +12,14 @@ maintaining  what is done to the tables between nights
 forgetting   users out of every table, and the list that keeps them out
 withdrawing  reasons down at once, and kept down
 receipt      what a forgetting did
+explaining   one pair, from its input rows to its words
+explanation  the same as data and text
 ledger       what the run did; conservation
 progress     lines for who watches
 summary      the end of a night, as text
 """
 
+from reasongen.pipeline.explaining import explain_pair
 from reasongen.pipeline.forgetting import forget_users, read_users
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.maintaining import maintain_tables
@@ -27,6 +30,7 @@ from reasongen.pipeline.withdrawing import withdraw
 
 __all__ = [
     "Run",
+    "explain_pair",
     "forget_users",
     "generate_night",
     "maintain_tables",

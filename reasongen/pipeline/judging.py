@@ -96,11 +96,9 @@ class Judge:
     def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
         """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
         refused: list[tuple[int | None, str, Verdict]] = []
-        ordered = sorted(samples)
-        turn = pair % len(ordered) if ordered else 0
-        for sample in ordered[turn:] + ordered[:turn]:
+        for sample in in_turn(pair, samples):
             rendered = self.renderer.fill(sample.text, frame, literals)
-            verdict = self._verdict(rendered, sample.text, sample.finish_reason, frame)
+            verdict = self.verdict(rendered, sample.text, sample.finish_reason, frame)
             if verdict.passed:
                 return Choice(rendered, sample.text, sample.sample, refused)
             refused.append((sample.sample, rendered.text, verdict))
@@ -108,14 +106,14 @@ class Judge:
         for titled in (True, False):  # a seller's title may itself be what must not be shown
             skeleton = self.renderer.fallback(frame, literals, pair, titled=titled)
             rendered = self.renderer.fill(skeleton, frame, literals)
-            verdict = self._verdict(rendered, skeleton, "stop", frame)
+            verdict = self.verdict(rendered, skeleton, "stop", frame)
             if verdict.passed:
                 return Choice(rendered, skeleton, None, refused)
             failed = failed or (None, rendered.text, verdict)
         return Choice(None, skeleton, None, [*refused, *([failed] if failed else [])])
 
-    def _verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
-        """Of the structure, of the law's rules, of the evidence, and of the people who took something down."""
+    def verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
+        """On one text: of the structure, of the law's rules, of the evidence, and of what people took down."""
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
         found: list[Failure] = []
         if verdict.passed:
@@ -135,6 +133,18 @@ class Judge:
                 stale = days[int(claim.evidence[1:]) - 1] + timedelta(days=self.recent_days)
                 last = min(last, stale) if stale >= self.night else last
         return last
+
+
+def number_of(user: str, item: str) -> int:
+    """The number of a pair, from which its order of samples and its fallback follow."""
+    return crc32(f"{user}/{item}".encode())
+
+
+def in_turn(pair: int, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples in the order in which this pair asks them."""
+    ordered = sorted(samples)
+    turn = pair % len(ordered) if ordered else 0
+    return ordered[turn:] + ordered[:turn]
 
 
 def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -161,7 +171,7 @@ def judge_batch(batch: pa.RecordBatch, judge_: Judge) -> pa.RecordBatch:
     for (user, item), (frame_text, literal_text), (given, days) in zip(keys, facts, samples, strict=True):
         frame = Frame.from_json(frame_text)
         choice = judge_.choose(
-            crc32(f"{user}/{item}".encode()), frame, Literals.from_json(literal_text), list(starmap(Sample, given))
+            number_of(user, item), frame, Literals.from_json(literal_text), list(starmap(Sample, given))
         )
         out.add(choice, frame.locale, judge_.valid_until(choice.rendered, days) if choice.rendered else None)
     passed = {name: batch.column(name) for name in PASSED_THROUGH}
