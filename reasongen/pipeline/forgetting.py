@@ -23,6 +23,7 @@ from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline.receipt import Receipt, TableReceipt
 from reasongen.schema import SUPPRESSIONS
+from reasongen.secret import UserKey, load_key
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import delete_old_files, erase_rows
 from reasongen.tables.folders import delete_folder
@@ -34,7 +35,7 @@ from reasongen.tables.holdings import (
     log_files_naming,
     staged_people,
 )
-from reasongen.tables.suppression import LIST, Suppressed, UserKey, load_key, read_suppressed
+from reasongen.tables.suppression import LIST, Suppressed, read_suppressed
 
 NOTE = "forget"
 
