@@ -18,7 +18,8 @@ from served import KEY, ROOT, Lake, config_at, row
 
 from reasongen.errors import ConfigError, ExportError, LeaseError
 from reasongen.schema import DELETES, UPSERTS
-from reasongen.serving import changes, export, export_changes
+from reasongen.serving import export, export_changes
+from reasongen.serving import lake as lakes
 from reasongen.serving.sets import locked, read_sets
 
 
@@ -130,8 +131,8 @@ def test_only_files_that_differ_are_read(lake: Lake, monkeypatch: pytest.MonkeyP
     exported(lake)
     lake.append([row("u5", "i5", "Five.")])
     read: list[int] = []
-    real = changes.Version.rows
-    monkeypatch.setattr(changes.Version, "rows", lambda self, files: (read.append(len(files)), real(self, files))[1])
+    real = lakes.Version.rows
+    monkeypatch.setattr(lakes.Version, "rows", lambda self, files: (read.append(len(files)), real(self, files))[1])
     assert exported(lake)["pairs"] == [("u5", "i5", "Five.")]
     assert read == [1, 0]
 

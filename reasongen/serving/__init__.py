@@ -1,6 +1,7 @@
 """From the lake to a store that serves: what changed in `reasons`, as sets of files, and a loader. No Spark, no torch.
 
-changes    what differs between two versions of the Delta table, on disk
+lake       versions of the table: their files, rows and publishers
+changes    what differs between two of them, on disk
 export     the set of it, below `export.dir`
 sets       a folder of sets: names, manifests, verification, the lock, what forgetting does there
 forgotten  who enters no set

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.schema import DELETES, UPSERTS, Table
-from reasongen.serving.changes import BATCH_ROWS, Version, changes, gone, open_table, open_version
+from reasongen.serving.changes import BATCH_ROWS, changes
 from reasongen.serving.forgotten import Forgotten, read_forgotten
+from reasongen.serving.lake import Version, gone, open_table, open_version
 from reasongen.serving.sets import (
     DataFile,
     Manifest,

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from reasongen.config import ForgetSettings
 from reasongen.schema import SUPPRESSIONS
 from reasongen.secret import UserKey, key_of_list
+from reasongen.serving.lake import dataset_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def read_forgotten(root: str, settings: ForgetSettings) -> Forgotten:
     path = f"{root}/{SUPPRESSIONS.name}"
     if not DeltaTable.is_deltatable(path):
         return Forgotten()
-    listed = DeltaTable(path).to_pyarrow_dataset().to_table(columns=["user_hash", "key_id"])
+    listed = dataset_of(DeltaTable(path), path).to_table(columns=["user_hash", "key_id"])
     if not listed.num_rows:
         return Forgotten()
     key = key_of_list(settings, pc.unique(listed["key_id"]).to_pylist(), path)

@@ -134,7 +134,8 @@ class _Load:
             fresh, old = uuid4().hex, self.generation
             self._commit(lambda pipe: pipe.hset(STATE, "building", fresh))
             self._write(chosen, fresh)
-            self._state({**now, "generation": fresh, "retired": old}, "building", "applying")
+            now |= {"generation": fresh} | ({"retired": old} if old else {})
+            self._state(now, "building", "applying")
             self.generation = fresh
             self._sweep(old, "retired")
         else:
