@@ -107,7 +107,9 @@ def test_a_key_expires_when_its_last_reason_does(lake: Lake, store: Redis) -> No
         ]
     )
     lake.publish([row("c", "i0", "x", valid_until=over)])
-    load_sets(export(lake), store)
+    done = load_sets(export(lake), store)
+    assert (done.upserts, done.expired) == (8, 1)
+    assert "1 of them may be shown no more" in done.text()
     key = f"reasons:{store.hget(STATE, 'generation')}:recommendation:"
     assert [store.expiretime(key + user) for user in "abc"] == [end_of(late), end_of(soon), -2]
     lake.publish([row("b", "i1", "x", valid_until=late), row("a", "i2", "x", valid_until=soon)], gone=[("a", "i0")])
@@ -138,6 +140,9 @@ def test_a_set_that_is_missing_in_the_chain_is_refused_and_mended(lake: Lake, st
 
 
 def test_a_store_that_begins_wants_a_full_set(lake: Lake, store: Redis) -> None:
+    with pytest.raises(ConfigError, match="wanted the folder of exported sets"):
+        load_sets(lake.root / "exports", store)
+    (lake.root / "exports").mkdir()
     with pytest.raises(ExportError, match="wanted a full set"):
         load_sets(lake.root / "exports", store)
     folder = export(lake)

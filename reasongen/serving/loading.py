@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from reasongen.errors import ExportError, LeaseError
+from reasongen.errors import ConfigError, ExportError, LeaseError
 from reasongen.schema import DELETES, UPSERTS
 from reasongen.serving.sets import Manifest, faults_of, read_sets
 from reasongen.serving.store import STATE, key_of, value_of
@@ -32,12 +32,14 @@ _Row = Mapping[str, Any]
 
 @dataclass
 class Loaded:
-    """What a load did. `sets`: those applied now, in order; `version`: of reasons, as the store holds it."""
+    """What a load did. `sets`: those applied now, in order; `version`: of reasons, as the store holds it; `expired`:
+    upserts whose last day was over, which Redis keeps no longer than it has to."""
 
     version: int | None
     sets: list[str] = field(default_factory=list)
     upserts: int = 0
     deletes: int = 0
+    expired: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -49,15 +51,18 @@ class Loaded:
         done = (
             f"{', '.join(self.sets)}: {self.upserts:,} upserts, {self.deletes:,} deletes" if self.sets else "unchanged"
         )
-        return f"load: {done}; the store holds version {self.version}"
+        over = f" ({self.expired:,} of them may be shown no more)" if self.expired else ""
+        return f"load: {done}{over}; the store holds version {self.version}"
 
 
 def load_sets(folder: Path, client: Redis) -> Loaded:
     """Applies every set that the store lacks. `client` decodes responses (`decode_responses=True`).
 
-    Raises ExportError where no chain of sets leads from what the store holds to the newest version, or a set is
+    Raises ConfigError where there is no such folder; ExportError where no chain of sets leads from what the store holds to the newest version, or a set is
     damaged (it is looked at before its first row is written); LeaseError where another load has begun meanwhile.
     """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: wanted the folder of exported sets, export.dir; found none there.")
     load = _Load(folder, client, uuid4().hex)
     load.begin()
     done = Loaded(None)
@@ -66,7 +71,7 @@ def load_sets(folder: Path, client: Redis) -> Loaded:
         done.sets.append(chosen.name)
         done.upserts += chosen.upserts
         done.deletes += chosen.deletes
-    done.version = load.version
+    done.version, done.expired = load.version, load.expired
     return done
 
 
@@ -110,6 +115,7 @@ class _Load:
     table: str | None = None
     generation: str = ""
     applying: str | None = None
+    expired: int = 0
 
     def begin(self) -> None:
         """From now on no earlier loader writes; a generation that it left half done is taken away."""
@@ -146,11 +152,14 @@ class _Load:
 
     def _write(self, chosen: Manifest, generation: str) -> None:
         """The rows; deletes first, so that a key which they empty begins its time anew."""
+        today = datetime.now(UTC).date()
         for queue, stem in ((_delete, DELETES.name), (_upsert, UPSERTS.name)):
             for name in sorted(name for name in chosen.files if name.startswith(stem)):
                 file = pq.ParquetFile(self.folder / chosen.name / name)
                 for batch in file.iter_batches(batch_size=COMMIT_ROWS):
-                    self._commit(partial(queue, generation, batch.to_pylist()))
+                    rows = batch.to_pylist()
+                    self._commit(partial(queue, generation, rows))
+                    self.expired += sum(1 for row in rows if (row.get("valid_until") or today) < today)
 
     def _state(self, now: dict[str, str], *done_with: str) -> None:
         def queue(pipe: Pipeline) -> None:
