@@ -17,7 +17,7 @@ import pytest
 from served import KEY, ROOT, Lake, config_at, row
 
 from reasongen.errors import ConfigError, ExportError, LeaseError
-from reasongen.schema import DELETES, UPSERTS
+from reasongen.schema import DELETES, EXPORT_SCHEMA, UPSERTS
 from reasongen.serving import export, export_changes
 from reasongen.serving import lake as lakes
 from reasongen.serving.sets import locked, read_sets
@@ -188,6 +188,14 @@ def test_where_files_are_gone_everything_is_given_and_said_to_replace_all(lake: 
     assert made["notes"] == [
         "files of version 1 are gone: made a full set instead, which takes the place of all that a store has"
     ]
+
+
+def test_a_column_that_goes_or_is_called_otherwise_is_a_new_schema() -> None:
+    """Consumers read these by name; a change here goes with EXPORT_SCHEMA, one that only joins them does not."""
+    told = "user_id item_id scenario reason source skeleton_hash model_version policy_version renderer_version locale"
+    assert EXPORT_SCHEMA == 1
+    assert [*told.split(), "run_id", "night", "valid_until", "ai_label"] == UPSERTS.names[:14]
+    assert DELETES.names == ["user_id", "item_id", "scenario"]
 
 
 def test_where_the_log_is_gone_too(lake: Lake) -> None:

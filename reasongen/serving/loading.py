@@ -58,8 +58,9 @@ class Loaded:
 def load_sets(folder: Path, client: Redis) -> Loaded:
     """Applies every set that the store lacks. `client` decodes responses (`decode_responses=True`).
 
-    Raises ConfigError where there is no such folder; ExportError where no chain of sets leads from what the store holds to the newest version, or a set is
-    damaged (it is looked at before its first row is written); LeaseError where another load has begun meanwhile.
+    Raises ConfigError where there is no such folder; ExportError where no chain of sets leads from what the store holds
+    to the newest version, or a set is damaged (it is looked at before its first row is written); LeaseError where
+    another load has begun meanwhile.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: wanted the folder of exported sets, export.dir; found none there.")
