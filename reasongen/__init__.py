@@ -8,8 +8,9 @@
       reasons ◄── publish ◄── gate ◄── staged rows ◄── choose ◄── verdict per sample (validation)
          ▲           one Delta commit   Great Expectations    │
          │                                                     └─► quarantine (with codes)
-    recommender reads
+    recommender reads, or its key-value store does:  sets of what changed (serving)  ─►  Redis
 
-Imports go one way:  errors, schema  →  config, prompts, validation, evaluation, report  (no Spark, no torch)
-→  engine (no Spark) | tables, evidence, quality (no torch)  →  training (torch, no Spark)  →  pipeline  →  jobs.
+Imports go one way:  errors, schema  →  config, secret, prompts, validation, evaluation, report  (no Spark, no torch)
+→  engine (no Spark) | serving (neither) | tables, evidence, quality (no torch)  →  training (torch, no Spark)
+→  pipeline  →  jobs.
 """

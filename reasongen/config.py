@@ -143,6 +143,13 @@ class ForgetSettings(Settings):
     reader_hours: float = Field(0.0, ge=0)
 
 
+class ExportSettings(Settings):
+    """Where sets of exported changes stand, and for how long. Forgetting looks for users there."""
+
+    dir: str | None = None
+    keep_days: int = Field(7, ge=1)
+
+
 class SparkSettings(Settings):
     """What the session is opened with; spark-submit's own --master and --conf go first."""
 
@@ -171,6 +178,7 @@ class NightConfig(Settings):
     serving: ServingSettings = ServingSettings()
     gate: GateSettings = GateSettings()
     forget: ForgetSettings = ForgetSettings()
+    export: ExportSettings = ExportSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")
@@ -179,9 +187,17 @@ class NightConfig(Settings):
             raise ValueError(f"locales: no renderer for {unknown}; known are {list(LOCALES)}")
         return self
 
+    @property
+    def export_dir(self) -> Path | None:
+        """The folder of exported sets: `export.dir`, else `exports` below the root; None where that is not on this
+        machine's file system."""
+        place = self.export.dir or f"{self.root}/exports"
+        return None if "://" in place else Path(place)
+
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = {"spark": True, "root": True, "show": True, "forget": True, "engine": _TUNING}
+        aside: dict[str, Any] = dict.fromkeys(("spark", "root", "show", "forget", "export"), True)
+        aside["engine"] = _TUNING
         plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 

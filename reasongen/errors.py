@@ -29,6 +29,10 @@ class ModelError(ReasongenError, RuntimeError):
     """A model directory cannot be used: missing, unsafe, or made for something else."""
 
 
+class ExportError(ReasongenError, ValueError):
+    """A set of exported changes cannot be used: damaged, of another table, or not what the store has to be given."""
+
+
 class LeaseError(ReasongenError, RuntimeError):
     """Another run holds this night, or a newer night stands: later, or never."""
 

@@ -192,6 +192,17 @@ REASONS = Table(
     ),
 )
 
+_NOT_SERVED = ("evidence", "claims", "decode_hash", "prompt_hash", "fact_hash", "generated_at", "published_at")
+
+UPSERTS = Table("upserts", tuple(c for c in REASONS.columns if c.name not in _NOT_SERVED), key=REASONS.key, people=True)
+"""What a store is given of a reason: nothing of the user's history. A row is changed where one of these differs."""
+
+DELETES = Table("deletes", tuple(c for c in REASONS.columns if c.name in REASONS.key), key=REASONS.key, people=True)
+"""Keys that left `reasons`."""
+
+EXPORT_SCHEMA = 1
+"""Goes up when a column of UPSERTS or DELETES changes its meaning or goes; a new one may join."""
+
 STAGED = Table(
     "staged",
     (

@@ -72,7 +72,7 @@ def test_default_yaml_says_what_the_code_has_as_defaults() -> None:
     bare = NightConfig.model_validate(
         {"inputs": {"events": {"path": "a"}, "items": {"path": "b"}, "candidates": {"path": "c"}}}
     )
-    for name in ("evidence", "engine", "serving", "gate", "forget", "scenario", "locales", "show"):
+    for name in ("evidence", "engine", "serving", "gate", "forget", "export", "scenario", "locales", "show"):
         assert getattr(config, name) == getattr(bare, name), name
 
 

@@ -22,8 +22,9 @@ from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
 from reasongen.pipeline.ledger import record_run
 from reasongen.report import write_report
+from reasongen.secret import UserKey
 from reasongen.tables import append
-from reasongen.tables.suppression import UserKey, with_user_hash
+from reasongen.tables.suppression import with_user_hash
 
 PLANTED = people(20)
 USERS = [person.user for person in PLANTED]

@@ -12,24 +12,26 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SPARK = {"pyspark", "delta", "great_expectations"}
 TORCH = {"torch", "transformers", "peft", "safetensors", "tokenizers"}
-PURE = {"errors", "schema", "config", "prompts", "validation", "evaluation"}
+PURE = {"errors", "schema", "config", "secret", "prompts", "validation", "evaluation"}
 
 # Layer → (what of reasongen it may import beside itself, what of others it may not).
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), SPARK | TORCH),
     "schema": (set(), SPARK | TORCH),
     "config": ({"errors", "schema"}, SPARK | TORCH),
+    "secret": ({"errors", "config"}, SPARK | TORCH),
     "prompts": (PURE, SPARK | TORCH),
     "validation": (PURE, SPARK | TORCH),
     "evaluation": (PURE, SPARK | TORCH),
     "sample": (PURE, SPARK | TORCH),
     "report": (PURE, SPARK | TORCH),
     "engine": (PURE, SPARK),
+    "serving": (PURE, SPARK | TORCH),
     "tables": (PURE, TORCH),
     "evidence": (PURE | {"tables"}, TORCH),
     "quality": (PURE | {"tables"}, TORCH),
     "training": (PURE | {"engine"}, SPARK),
-    "pipeline": (PURE | {"engine", "tables", "evidence", "quality"}, TORCH),
+    "pipeline": (PURE | {"engine", "serving", "tables", "evidence", "quality"}, TORCH),
 }
 MODULES = sorted((ROOT / "reasongen").rglob("*.py"))
 JOBS = sorted((ROOT / "jobs").glob("*.py"))

@@ -20,6 +20,7 @@ from small_tables import (
 )
 
 from reasongen.schema import INPUTS
+from reasongen.secret import UserKey
 from reasongen.tables import (
     Suppressed,
     clean_candidates,
@@ -32,7 +33,6 @@ from reasongen.tables import (
     read_source,
     valid_events,
 )
-from reasongen.tables.suppression import UserKey
 
 DIRTY: list[tuple[dict[str, Any] | bytes, str | None, list[str]]] = [
     ({"item_id": "i1", "title": "Lamp"}, None, []),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
-from reasongen.errors import ConfigError
+from reasongen.errors import ConfigError, LeaseError
 from reasongen.pipeline.receipt import Receipt, TableReceipt
 from reasongen.pipeline.standing import mend
 from reasongen.schema import SUPPRESSIONS
+from reasongen.secret import UserKey, load_key
+from reasongen.serving.forgotten import Forgotten
+from reasongen.serving.sets import erase_set, locked, sets_naming
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import delete_old_files, erase_rows
 from reasongen.tables.folders import delete_folder
@@ -35,7 +39,7 @@ from reasongen.tables.holdings import (
     log_files_naming,
     staged_people,
 )
-from reasongen.tables.suppression import LIST, Suppressed, UserKey, load_key, read_suppressed
+from reasongen.tables.suppression import LIST, Suppressed, read_suppressed
 
 NOTE = "forget"
 
@@ -113,9 +117,12 @@ class _Forgetting:
             found = {holding.name: rows for holding, rows in zip(holdings, looks, strict=True)}
         receipt.tables = {name: TableReceipt(sum(rows.values())) for name, rows in found.items()}
         receipt.staging = {run: rows for run, rows in staged.items() if run not in running}
+        forgotten = Forgotten(frozenset(scope), self.key)
+        receipt.exports = sets_naming(self.config.export_dir, forgotten) if self.config.export_dir else {}
         if not dry_run:
             still_open = self._remove(receipt, holdings, found, scope)
-            self._purge(receipt, holdings, still_open, scope)
+            with self._no_export_meanwhile(receipt):
+                self._purge(receipt, holdings, still_open, scope)
             self._look_at_logs(receipt, holdings, found)
         return receipt
 
@@ -153,15 +160,18 @@ class _Forgetting:
     ) -> None:
         """Deletes the files of older versions, unless somebody may need them; writes down which it was."""
         latest = max((entry.removed_at for entry in still_open if entry.removed_at), default=None)
-        if latest is None:
-            return
         hours = self.config.forget.reader_hours
-        if hours and latest + timedelta(hours=hours) > datetime.now(UTC):
+        if latest and hours and latest + timedelta(hours=hours) > datetime.now(UTC):
             receipt.wait_for("readers", latest + timedelta(hours=hours))
+        if latest is None and not receipt.exports:
+            return
         if receipt.waits_for:
             receipt.state = "removed"
             if changed := [entry for entry in still_open if entry != scope[entry.user_hash]]:
                 self._write(changed)
+            return
+        self._erase_exports(receipt, scope)
+        if latest is None:
             return
         delete_old_files(self.spark, [holding.path for holding in holdings], hours=hours)
         for holding in holdings:
@@ -169,6 +179,26 @@ class _Forgetting:
             table.state, table.version = "purged", read_version(holding.path)
         self._write([entry._replace(purged_at=datetime.now(UTC)) for entry in still_open])
         receipt.state = "purged"
+
+    @contextmanager
+    def _no_export_meanwhile(self, receipt: Receipt) -> Iterator[None]:
+        """One that reads an older version now would name them in a set, after the look at the sets."""
+        folder = self.config.export_dir
+        with ExitStack() as stack:
+            if folder and folder.is_dir():
+                try:
+                    stack.enter_context(locked(folder))
+                except LeaseError:
+                    receipt.wait_for("an export", self.now + timedelta(hours=self.config.forget.run_hours))
+            yield
+
+    def _erase_exports(self, receipt: Receipt, scope: dict[str, Entry]) -> None:
+        """Looks again: an export may have begun or ended since the first look."""
+        if folder := self.config.export_dir:
+            receipt.exports = sets_naming(folder, Forgotten(frozenset(scope), self.key))
+            for name in receipt.exports:
+                erase_set(folder, name)
+                receipt.state = "purged"
 
     def _look_at_logs(self, receipt: Receipt, holdings: list[Holding], found: dict[str, dict[str, int]]) -> None:
         users = {user for holding in holdings if not holding.hashed for user in found[holding.name]} | set(self.users)
@@ -188,7 +218,9 @@ class _Forgetting:
     def _holdings(self, receipt: Receipt) -> list[Holding]:
         """Where to look; what cannot be reached is put on the receipt."""
         inputs, others = input_holdings(self.spark, self.config.inputs)
-        below, unknown = holdings_below(self.spark, self.config.root, [holding.path for holding in inputs])
+        apart = [holding.path for holding in inputs]
+        apart += [str(self.config.export_dir)] if self.config.export_dir else []
+        below, unknown = holdings_below(self.spark, self.config.root, apart)
         reach = self.config.forget.inputs
         receipt.out_of_reach = {**others}
         receipt.out_of_reach |= {} if reach else {holding.name: "forget.inputs is false" for holding in inputs}

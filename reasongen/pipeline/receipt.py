@@ -25,7 +25,8 @@ class Receipt:
     """One batch. `state`: planned, unchanged (all of it was done before), removed (no reader of a newest version finds
     them; files of older versions wait) or purged.
 
-    `staging`: run folder to rows, -1 where nobody could count. `waits_for`: live runs, declared readers.
+    `staging`, `exports`: run folder, exported set to rows, -1 where nobody could count. `waits_for`: live runs,
+    declared readers, an export.
     """
 
     at: datetime
@@ -34,6 +35,7 @@ class Receipt:
     state: str = "planned"
     tables: dict[str, TableReceipt] = field(default_factory=dict)
     staging: dict[str, int] = field(default_factory=dict)
+    exports: dict[str, int] = field(default_factory=dict)
     out_of_reach: dict[str, str] = field(default_factory=dict)
     waits_for: list[str] = field(default_factory=list)
     purge_after: datetime | None = None
@@ -52,6 +54,7 @@ class Receipt:
             "new_users": self.new,
             "tables": {name: self._table(table) for name, table in self.tables.items()},
             "staging": self.staging,
+            "exports": self.exports,
             "out_of_reach": self.out_of_reach,
             "waits_for": self.waits_for,
             "purge_after": self.purge_after.isoformat() if self.purge_after else None,
@@ -69,6 +72,8 @@ class Receipt:
             lines.append(f"  {name}: {told['rows']:,} rows, {told['state']}{lost}{_log(told['log_files_naming_them'])}")
         if self.staging:
             lines.append(f"  staging of {len(self.staging)} runs: {', '.join(self.staging)}")
+        if self.exports:
+            lines.append(f"  {len(self.exports)} exported sets: {', '.join(self.exports)}")
         lines += [f"  {name}: out of reach ({why})" for name, why in self.out_of_reach.items()]
         if self.waits_for:
             until = f"{self.purge_after:%Y-%m-%d %H:%M} UTC" if self.purge_after else ""

@@ -54,7 +54,7 @@ def who_stands(rows: DataFrame, who: str, listed: Suppressed, *, hashed: bool = 
 def holdings_below(spark: SparkSession, root: str, apart: Collection[str] = ()) -> tuple[list[Holding], list[str]]:
     """The tables directly below the root, and the names of folders that are none of ours and were not looked into.
 
-    `apart`: paths of tables that are named elsewhere.
+    `apart`: paths of tables and folders that are looked at elsewhere.
     """
     from delta.tables import DeltaTable
 
