@@ -11,6 +11,8 @@ standing     what earlier runs left that need not be done again
 maintaining  what is done to the tables between nights
 forgetting   users out of every table, and the list that keeps them out
 withdrawing  reasons down at once, and kept down
+rolling_back what an earlier night left, put back
+rejudging    whether a reason that was published before may still be shown
 receipt      what a forgetting did
 ledger       what the run did; conservation
 progress     lines for who watches
@@ -22,6 +24,7 @@ from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.maintaining import maintain_tables
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import plan_night
+from reasongen.pipeline.rolling_back import roll_back
 from reasongen.pipeline.summary import summary
 from reasongen.pipeline.withdrawing import withdraw
 
@@ -32,6 +35,7 @@ __all__ = [
     "maintain_tables",
     "plan_night",
     "read_users",
+    "roll_back",
     "summary",
     "withdraw",
 ]

@@ -95,7 +95,7 @@ class Judge:
         turn = pair % len(ordered) if ordered else 0
         for sample in ordered[turn:] + ordered[:turn]:
             rendered = self.renderer.fill(sample.text, frame, literals)
-            verdict = self._verdict(rendered, sample.text, sample.finish_reason, frame)
+            verdict = self._verdict(rendered, sample.text, _skeleton_hash(sample.text), sample.finish_reason, frame)
             if verdict.passed:
                 return Choice(rendered, sample.text, sample.sample, refused)
             refused.append((sample.sample, rendered.text, verdict))
@@ -103,17 +103,24 @@ class Judge:
         for titled in (True, False):  # a seller's title may itself be what must not be shown
             skeleton = self.renderer.fallback(frame, literals, pair, titled=titled)
             rendered = self.renderer.fill(skeleton, frame, literals)
-            verdict = self._verdict(rendered, skeleton, "stop", frame)
+            verdict = self._verdict(rendered, skeleton, _skeleton_hash(skeleton), "stop", frame)
             if verdict.passed:
                 return Choice(rendered, skeleton, None, refused)
             failed = failed or (None, rendered.text, verdict)
         return Choice(None, skeleton, None, [*refused, *([failed] if failed else [])])
 
-    def _verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
+    def again(self, rendered: Rendered, skeleton_hash: str, frame: Frame) -> Verdict:
+        """The verdict on a reason that was published before: it ended by itself, and its skeleton is known by its hash
+        alone, which is all that today's rules ask of it."""
+        return self._verdict(rendered, "", skeleton_hash, "stop", frame)
+
+    def _verdict(
+        self, rendered: Rendered, skeleton: str, skeleton_hash: str, finish_reason: str, frame: Frame
+    ) -> Verdict:
         """Of the structure, of the law's rules, and of the people who took something down."""
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
         found: list[Failure] = unlawful(self._gates[frame.locale], rendered.text, frame.noun) if verdict.passed else []
-        found += self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton))
+        found += self.withdrawn.failures(rendered.text, skeleton_hash)
         return Verdict(False, (*verdict.failures, *found)) if found else verdict
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:

@@ -24,6 +24,7 @@ from reasongen.tables.delta import (
     create_if_missing,
     merge_changes,
     read_version,
+    version_of_commit,
     write_was_refused,
 )
 from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, size_of
@@ -73,6 +74,7 @@ __all__ = [
     "size_of",
     "take_lease",
     "valid_events",
+    "version_of_commit",
     "with_suppressed",
     "write_was_refused",
 ]
