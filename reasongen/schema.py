@@ -116,6 +116,7 @@ _EVIDENCE = (
     "value:string,last_ts:timestamp>>"
 )
 _FAILURE = "array<struct<rule:string,start:int,end:int,detail:string>>"
+_REFUSED = f"array<struct<sample:int,text:string,failures:{_FAILURE}>>"
 
 PAIRS = Table(
     "pairs",
@@ -200,11 +201,7 @@ STAGED = Table(
         _C("personal", "boolean", "behaviour was allowed as evidence"),
         _C("passed", "boolean", "the verdict, computed once: every reader takes this column"),
         _C("sample", "int", "which sample was chosen; null for a fallback"),
-        _C(
-            "refused",
-            f"array<struct<sample:int,text:string,failures:{_FAILURE}>>",
-            "samples that failed, and a fallback that failed (sample null)",
-        ),
+        _C("refused", _REFUSED, "samples that failed, and a fallback that failed (sample null)"),
     ),
     key=("user_id", "item_id", "scenario"),
     people=True,
@@ -291,4 +288,13 @@ WITHDRAWALS = Table(
     key=("kind", "value"),
 )
 
-OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}
+_SHOWN = "run_id night scenario item_id locale source skeleton_hash model_version policy_version renderer_version"
+ARCHIVE = Table(
+    "archive",
+    (
+        *[column for column in REASONS.columns if column.name in _SHOWN.split()],
+        _C("text", "string", "the reason; the user's own facts stand as their marks; null: they may be words in it"),
+        _C("pairs", "bigint", "rows of reasons with this text for this item, once the run had published"),
+    ),
+)
+OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}

@@ -7,9 +7,11 @@ generating   distinct prompts that lack samples → generations, slice by slice
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
+archiving    what was shown under which rules, without users
 standing     what earlier runs left that need not be done again
 maintaining  what is done to the tables between nights
 forgetting   users out of every table, and the list that keeps them out
+present      inputs as they are this moment
 withdrawing  reasons down at once, and kept down
 rolling_back what an earlier night left, put back
 rejudging    whether a reason that was published before may still be shown

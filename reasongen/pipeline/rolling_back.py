@@ -36,6 +36,7 @@ from reasongen.tables import (
     Txn,
     count_by_independent_reader,
     merge_changes,
+    read_at,
     read_version,
     take_lease,
     version_of_commit,
@@ -125,7 +126,7 @@ def _must_be_readable(spark: SparkSession, path: str, left: Mapping[str, Any]) -
     wanted = f"HistoryError: wanted version {version} of {path}, which run {left['run_id']} left; found"
     try:
         files = DeltaTable(path, version=version).file_uris()
-        columns = spark.read.format("delta").option("versionAsOf", version).load(path).columns
+        columns = read_at(spark, path, version).columns
     except (DeltaError, PySparkException) as error:
         raise HistoryError(f"{wanted} no log of it ({type(error).__name__}). {KEEPERS}") from None
     if gone := missing_files(spark, files):
@@ -178,7 +179,7 @@ class _Rollback:
 
     def _changes(self) -> tuple[RolledBack, DataFrame]:
         """The counts, and the rows for `merge_changes`; both against one version of what stands."""
-        old, stands = self._reasons(self.left["delta_version"]), self._reasons(read_version(self.path))
+        old, stands = self._reasons(self.left["delta_version"]), self._reasons(DeltaTable(self.path).version())
         done = RolledBack(self.left["night"], self.left["run_id"], self.left["delta_version"])
         known = without_suppressed(old, self.today)  # of the others nothing is staged
         judged = stored(with_left_out(known, self.today), f"{self.staging}/judged")
@@ -218,6 +219,5 @@ class _Rollback:
             )
         return version
 
-    def _reasons(self, version: int | None) -> DataFrame:
-        rows = self.spark.read.format("delta").option("versionAsOf", version).load(self.path)
-        return rows.where(F.col("scenario") == self.config.scenario)
+    def _reasons(self, version: int) -> DataFrame:
+        return read_at(self.spark, self.path, version).where(F.col("scenario") == self.config.scenario)

@@ -38,6 +38,7 @@ CONFLICTS = (
 """Somebody else committed between our reading and our writing; nothing of ours was committed."""
 TRIES = 5
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_TRAVEL_CHECK = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
@@ -182,6 +183,14 @@ def _delete_old_files(spark: SparkSession, path: str, hours: float) -> None:
     if "deletionVectors" in (table.detail().select("tableFeatures").collect()[0][0] or []):
         spark.sql(f"REORG TABLE delta.`{_absolute(path)}` APPLY (PURGE)")
     table.vacuum(hours)
+
+
+def read_at(spark: SparkSession, path: str, version: int) -> DataFrame:
+    """The table as of a version, however old: by itself Spark reads none that was committed longer ago than
+    `delta.deletedFileRetentionDuration`, though its files stay so long after they were *replaced*. Who asks has looked
+    at the files. Raises AnalysisException where the log is gone."""
+    with _session_says(spark, {_TRAVEL_CHECK: "false"}):
+        return spark.read.format("delta").option("versionAsOf", version).load(path)
 
 
 def read_version(path: str) -> int | None:
