@@ -1,7 +1,8 @@
 """Take reasons down, for good:  spark-submit jobs/withdraw.py --config conf/local.yaml --term "miracle cure"
 
-One commit, no night; later nights write a fallback in their place, or no reason for a withdrawn item. Exit codes: 0
-done, or nothing to do; 2 a fault in arguments or settings; anything else is a crash, and a retry helps.
+One commit, no night; later nights write another text or a fallback in their place, or no reason for a withdrawn item.
+`--rule` asks the rule as its files say it now: edit or add them first. Exit codes: 0 done, or nothing to do; 2 a fault
+in arguments, settings or tables; anything else is a crash, and a retry helps.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     what.add_argument("--item", metavar="ID", help="every reason for this item; it gets none any more")
     what.add_argument("--term", metavar="TEXT", help="every reason with these words; case and width make no difference")
     what.add_argument("--reason", metavar="SKELETON_HASH", help="every reason with this skeleton, from reasons")
+    what.add_argument("--rule", metavar="RULE_ID", help="every reason that this rule of the policy refuses today")
     parser.add_argument("--dry-run", action="store_true", help="count what would go; nothing is written")
     parser.add_argument("--json", metavar="FILE", help="what was done, as data")
     return parser.parse_args(argv)
@@ -37,7 +39,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Withdraws; returns the exit code."""
     args = arguments(argv)
-    kind = next(kind for kind in ("item", "term", "reason") if getattr(args, kind) is not None)
+    kind = next(kind for kind in ("item", "term", "reason", "rule") if getattr(args, kind) is not None)
     try:
         config = load_config(args.config, args.set)
         with open_spark(config.spark) as spark:

@@ -39,6 +39,10 @@ class LeaseError(ReasongenError, RuntimeError):
     exit_code = EXIT_LEASE
 
 
+class HistoryError(ReasongenError, LookupError):
+    """What an earlier night left cannot be read any more, or there was no such night."""
+
+
 class MachineError(ReasongenError, RuntimeError):
     """This machine failed, not a row: a retry on another one helps. Exits as a crash would."""
 

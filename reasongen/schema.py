@@ -116,6 +116,7 @@ _EVIDENCE = (
     "value:string,last_ts:timestamp>>"
 )
 _FAILURE = "array<struct<rule:string,start:int,end:int,detail:string>>"
+_REFUSED = f"array<struct<sample:int,text:string,failures:{_FAILURE}>>"
 
 PAIRS = Table(
     "pairs",
@@ -211,11 +212,7 @@ STAGED = Table(
         _C("personal", "boolean", "behaviour was allowed as evidence"),
         _C("passed", "boolean", "the verdict, computed once: every reader takes this column"),
         _C("sample", "int", "which sample was chosen; null for a fallback"),
-        _C(
-            "refused",
-            f"array<struct<sample:int,text:string,failures:{_FAILURE}>>",
-            "samples that failed, and a fallback that failed (sample null)",
-        ),
+        _C("refused", _REFUSED, "samples that failed, and a fallback that failed (sample null)"),
     ),
     key=("user_id", "item_id", "scenario"),
     people=True,
@@ -247,14 +244,22 @@ RUNS = Table(
         _C("night", "date", "the night"),
         _C("scenario", "string", "which surface"),
         _C("token", "bigint", "fencing token: a later attempt takes a higher one"),
-        _C("status", "string", "started, published, unchanged, refused"),
+        _C(
+            "status",
+            "string",
+            "started, published, unchanged, refused, rolled_back (to what `night` had left)",
+        ),
         _C("started_at", "timestamp", "UTC"),
         _C("ended_at", "timestamp", "UTC; null: still running, or died"),
         _C("inputs", "map<string,string>", "table to Delta version, or to format and digest of its files"),
         _C("config_digest", "string", "of settings, template, decoding, policy and renderer"),
         _C("code_version", "string", "version of the package and digest of its sources"),
         _C("model_version", "string", "digest"),
-        _C("pairs", _COUNTS, "candidates, published, fallback, kept, re_rendered, quarantined, skipped, rejected"),
+        _C(
+            "pairs",
+            _COUNTS,
+            "candidates, published, fallback, kept, re_rendered, put_back, removed, quarantined, skipped …",
+        ),
         _C("codes", _COUNTS, "table.code to rows"),
         _C("prompts", _COUNTS, "distinct, reused, generated"),
         _C("samples", "bigint", "written by this run"),
@@ -287,11 +292,20 @@ SUPPRESSIONS = Table(
 WITHDRAWALS = Table(
     "withdrawals",
     (
-        _C("kind", "string", "item, term, or reason"),
-        _C("value", "string", "item_id; words in NFKC without case; skeleton_hash: never a user's"),
+        _C("kind", "string", "item, term, reason, or rule"),
+        _C("value", "string", "item_id; words in NFKC without case; skeleton_hash; id of a rule: never a user's"),
         _C("withdrawn_at", "timestamp", "UTC; from then on no night publishes such a reason"),
     ),
     key=("kind", "value"),
 )
 
-OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS)}
+_SHOWN = "run_id night scenario item_id locale source skeleton_hash model_version policy_version renderer_version"
+ARCHIVE = Table(
+    "archive",
+    (
+        *[column for column in REASONS.columns if column.name in _SHOWN.split()],
+        _C("text", "string", "the reason; the user's own facts stand as their marks; null: they may be words in it"),
+        _C("pairs", "bigint", "rows of reasons with this text for this item, once the run had published"),
+    ),
+)
+OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}

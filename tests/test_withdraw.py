@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from forgotten import config_of, people, plant_world
+from forgotten import ROOT, config_of, people, plant_world
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import attempt, generate_night, withdraw
 from reasongen.validation import Withdrawn, plain
+
+LENIENT = ("gate.max_fallback_share=1", "gate.max_quarantined_share=1")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def test_an_item_a_term_and_a_skeleton_go_at_once_and_stay_away(spark: SparkSess
         assert withdraw(spark, config, kind, value).state == "unchanged"
         assert version(lake) == stood + 1
     left = reasons(lake)
-    run = generate_night(spark, config_of(lake, "gate.max_fallback_share=1", "gate.max_quarantined_share=1"))
+    run = generate_night(spark, config_of(lake, *LENIENT))
     after = reasons(lake)
     assert [after.filter(mark).height for mark in held.values()] == [0, 0, 0]
     assert run.pairs["skipped.withdrawn"] == before.filter(held["item"]).height
@@ -95,6 +97,60 @@ def test_what_is_withdrawn_while_a_night_publishes_is_not_published(
     monkeypatch.setattr(attempt, "publish", late)
     assert generate_night(spark, config_of(lake, "engine.seed=3")).status == "published"
     assert reasons(lake).filter(pl.col("item_id") == item).height == 0
+
+
+RULE = "X01_looked"
+BROKEN = (pl.col("locale") == "en") & pl.col("reason").str.contains(r"(?i)\blooked\b")
+
+
+def add_rule(folder: Path) -> None:
+    """What a team's file says: in English nobody is told that he looked."""
+    (folder / "en" / f"{RULE}.yaml").write_text(
+        f"id: {RULE}\nversion: 1\njurisdiction: any\nlocale: en\nsource: a test\naction: block\n"
+        "checks:\n  - {kind: terms, terms: [looked]}\n"
+    )
+
+
+def test_what_a_rule_refuses_goes_at_once_and_stays_away(spark: SparkSession, lake: Path, tmp_path: Path) -> None:
+    policies = Path(shutil.copytree(ROOT / "conf" / "policies", tmp_path / "policies"))
+    config, before, stood = config_of(lake, f"policies={policies}", *LENIENT), reasons(lake), version(lake)
+    assert withdraw(spark, config, "rule", "R01_absolute").reasons == 0
+    with pytest.raises(ConfigError, match=r"wanted the id of a rule .* Try R0"):
+        withdraw(spark, config, "rule", RULE)
+    add_rule(policies)
+    broken = before.filter(BROKEN).height
+    assert withdraw(spark, config, "rule", RULE, dry_run=True).reasons == broken > 0
+    assert version(lake) == stood
+    done = withdraw(spark, config, "rule", RULE)
+    assert (done.state, done.reasons, version(lake)) == ("withdrawn", broken, stood + 1)
+    left = reasons(lake)
+    assert left.sort("user_id", "item_id").equals(before.filter(~BROKEN).sort("user_id", "item_id"))
+    assert withdraw(spark, config, "rule", RULE).state == "unchanged"
+    assert version(lake) == stood + 1
+    run = generate_night(spark, config)
+    after = reasons(lake)
+    assert after.filter(BROKEN).height == 0
+    assert after.height == before.height - run.pairs.get("quarantined", 0) > left.height
+
+
+@pytest.mark.slow
+def test_what_a_rule_refuses_since_a_night_began_is_not_published(
+    spark: SparkSession, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = Path(shutil.copytree(ROOT / "conf" / "policies", tmp_path / "policies"))
+    config, real, broken = config_of(lake, f"policies={policies}", "engine.seed=3", *LENIENT), attempt.publish, [0]
+
+    def late(*given: Any, **named: Any) -> int:
+        add_rule(policies)
+        broken[0] = withdraw(spark, config, "rule", RULE).reasons
+        return real(*given, **named)
+
+    monkeypatch.setattr(attempt, "publish", late)
+    run = generate_night(spark, config)
+    assert run.status == "published"
+    assert run.pairs["removed"] > 0
+    assert broken[0] > 0
+    assert reasons(lake).filter(BROKEN).height == 0
 
 
 def test_nothing_to_withdraw_is_a_fault(spark: SparkSession, lake: Path) -> None:

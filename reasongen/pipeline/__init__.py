@@ -7,10 +7,14 @@ generating   distinct prompts that lack samples → generations, slice by slice
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
+archiving    what was shown under which rules, without users
 standing     what earlier runs left that need not be done again
 maintaining  what is done to the tables between nights
 forgetting   users out of every table, and the list that keeps them out
+present      inputs as they are this moment
 withdrawing  reasons down at once, and kept down
+rolling_back what an earlier night left, put back
+rejudging    whether a reason that was published before may still be shown
 receipt      what a forgetting did
 explaining   one pair, from its input rows to its words
 explanation  the same as data and text
@@ -25,6 +29,7 @@ from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.maintaining import maintain_tables
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import plan_night
+from reasongen.pipeline.rolling_back import roll_back
 from reasongen.pipeline.summary import summary
 from reasongen.pipeline.withdrawing import withdraw
 
@@ -36,6 +41,7 @@ __all__ = [
     "maintain_tables",
     "plan_night",
     "read_users",
+    "roll_back",
     "summary",
     "withdraw",
 ]

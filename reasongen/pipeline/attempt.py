@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
+from reasongen.pipeline.archiving import archive
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.generating import executors, slices_app, wanted_prompts, write_samples
 from reasongen.pipeline.ledger import Run
@@ -79,6 +80,9 @@ class Attempt:
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
         late += take_down_since(self.spark, self.config, withdrawals)
         self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
+        if passed:
+            with self.stages.stage("archive"):
+                archive(self.spark, self.config.root, self.config.scenario, self.run.token)
 
     def _table(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.paths[name])

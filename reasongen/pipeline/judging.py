@@ -112,14 +112,23 @@ class Judge:
             failed = failed or (None, rendered.text, verdict)
         return Choice(None, skeleton, None, [*refused, *([failed] if failed else [])])
 
-    def verdict(self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame) -> Verdict:
-        """On one text: of the structure, of the law's rules, of the evidence, and of what people took down."""
+    def again(self, rendered: Rendered, skeleton_hash: str, frame: Frame) -> Verdict:
+        """The verdict on a reason that was published before: it ended by itself, and its claims tell its marks."""
+        return self.verdict(rendered, _unfilled(rendered), "stop", frame, skeleton_hash)
+
+    def verdict(
+        self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame, skeleton_hash: str | None = None
+    ) -> Verdict:
+        """On one text: of the structure, of the law's rules, of the evidence, and of what people took down.
+
+        `skeleton_hash`: where the skeleton is not word for word the one that was written.
+        """
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
         found: list[Failure] = []
         if verdict.passed:
             found += unlawful(self._gates[frame.locale], rendered.text, _category(frame))
             found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
-        found += self.withdrawn.failures(rendered.text, _skeleton_hash(skeleton))
+        found += self.withdrawn.failures(rendered.text, skeleton_hash or _skeleton_hash(skeleton))
         return Verdict(False, (*verdict.failures, *found)) if found else verdict
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
@@ -258,6 +267,14 @@ class _Columns:
             "refused": pa.array(self.refused, pa.list_(REFUSED)),
         }
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _unfilled(rendered: Rendered) -> str:
+    """The text with its marks in the places of what they were filled with."""
+    text = rendered.text
+    for claim in reversed(rendered.claims):
+        text = text[: claim.start] + claim.mark + text[claim.end :]
+    return text
 
 
 def _category(frame: Frame) -> str:

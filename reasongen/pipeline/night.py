@@ -63,7 +63,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     with take_lease(place, seconds=LEASE_SECONDS, above=past.last_token) as lease:
         run.token, run.run_id = lease.token, f"{tools.night}-{config.scenario}-{lease.token:06d}"
         if lease.taken_over:
-            _fence(paths, run)
+            fence_sleeper(paths, run)
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
         if stood is not None and past.finished(run, rows_version(paths["reasons"])) is None:
@@ -85,7 +85,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     return run
 
 
-def _fence(paths: dict[str, str], run: Run) -> None:
+def fence_sleeper(paths: Mapping[str, str], run: Run) -> None:
     """The run before was not seen to end: should it be only asleep, it must not write once it wakes."""
     fence(paths["reasons"], publish_app(run.scenario), run.token - 1)
     fence(paths["generations"], slices_app(run.scenario), first_slice(run.token) - 1)

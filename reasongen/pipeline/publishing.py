@@ -92,6 +92,12 @@ def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
     return reasons.join(standing.select(KEY), KEY, "left_anti").select(KEY)
 
 
+def leaving(gone: DataFrame) -> DataFrame:
+    """Keys as rows of schema.REASONS with `gone`: what `merge_changes` takes out."""
+    told = [F.col(c.name) if c.name in KEY else F.lit(None).cast(c.type).alias(c.name) for c in REASONS.columns]
+    return gone.select(*told, F.lit(True).alias("gone"))
+
+
 def publish_app(scenario: str) -> str:
     """Under which name the tokens of a scenario stand in `reasons`."""
     return f"reasongen/{scenario}"
@@ -112,11 +118,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         "ai_label": F.lit(label),
     }
     rows = shown.withColumns(stamps).select(*REASONS.names, F.lit(False).alias("gone"))
-    leave = gone.select(
-        *[F.col(c.name) if c.name in KEY else F.lit(None).cast(c.type).alias(c.name) for c in REASONS.columns],
-        F.lit(True).alias("gone"),
-    )
-    changes = rows.unionByName(leave)
+    changes = rows.unionByName(leaving(gone))
     facts = {
         "run_id": run.run_id,
         "config": run.config_digest,

@@ -14,13 +14,14 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
-from reasongen.errors import LeaseError
+from reasongen.errors import HistoryError, LeaseError
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.preparing import Prepared, prepared_in
 from reasongen.pipeline.progress import say
 from reasongen.tables import set_torn_aside
 
 DONE = ("published", "unchanged")
+ROLLED_BACK = "rolled_back"
 _COLUMNS = (
     "run_id, night, scenario, token, status, inputs, config_digest, code_version, model_version, pairs, codes, prompts,"
     " delta_version"
@@ -39,12 +40,23 @@ class PastRuns:
         return max((row["token"] for row in self.rows), default=0)
 
     def refuse_older(self, night: date) -> None:
-        """Raises LeaseError where a newer night than `night` stands published."""
-        newest = max((row["night"] for row in self.rows if row["status"] in DONE), default=night)
-        if newest > night:
+        """Raises LeaseError where a newer night than `night` stands published; one that was rolled back does not."""
+        stands = next((row["night"] for row in self.rows if row["status"] in (*DONE, ROLLED_BACK)), night)
+        if stands > night:
             raise LeaseError(
-                f"LeaseError: wanted to publish the night {night}; found {newest} already published. Nothing was done."
+                f"LeaseError: wanted to publish the night {night}; found {stands} already published. Nothing was done."
             )
+
+    def that_left(self, night: date) -> Mapping[str, Any]:
+        """The last finished run of that night. Raises HistoryError where there is none."""
+        for row in self.rows:
+            if row["night"] == night and row["status"] in DONE and row["delta_version"] is not None:
+                return row
+        known = sorted({f"{row['night']}" for row in self.rows if row["status"] in DONE}, reverse=True)
+        raise HistoryError(
+            f"HistoryError: wanted what the night {night} left in reasons; found no finished run of it, but of"
+            f" {', '.join(known[:10]) or 'no night'}. Give one of these."
+        )
 
     def finished(self, run: Run, reasons_version: int | None) -> Mapping[str, Any] | None:
         """The last finished run, where it did what `run` is asked to do and nobody has written `reasons` since."""

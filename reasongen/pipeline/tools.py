@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,21 +44,50 @@ class Tools:
 
     def judge(self, config: NightConfig) -> Judge:
         """The verdict of this night, ready to travel."""
-        renderer = Renderer({name: self.locales[name] for name in config.locales})
-        days = (config.serving.valid_days, config.evidence.recent_days)
-        return Judge(renderer, self.night, *days, self.model, self.decode, self.policy, self.wordings)
+        return _judge(config, self.night, self.locales, self.model, self.decode, self.policy, self.wordings)
 
 
 def tools_of(config: NightConfig) -> Tools:
     """Template, locales and digests of a night. Raises ConfigError or ModelError."""
-    night = config.night or datetime.now(UTC).date()
+    locales, policy = _locales(config), load_policy(config.policies)
+    versions = (model_version(config.engine), decode_hash(config.engine))
+    return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config))
+
+
+def judge_of(config: NightConfig) -> Judge:
+    """Today's verdict for texts that are there already: it needs neither template nor weights. Raises ConfigError."""
+    policy = load_policy(config.policies)
+    return _judge(config, today(config), _locales(config), "", "", policy, _wordings(config))
+
+
+def today(config: NightConfig) -> date:
+    """The settings' night, else the date in UTC."""
+    return config.night or datetime.now(UTC).date()
+
+
+def _judge(
+    config: NightConfig,
+    night: date,
+    locales: Mapping[str, Locale],
+    model: str,
+    decode: str,
+    policy: Policy,
+    wordings: Mapping[str, WordingJudge],
+) -> Judge:
+    renderer = Renderer({name: locales[name] for name in config.locales})
+    days = (config.serving.valid_days, config.evidence.recent_days)
+    return Judge(renderer, night, *days, model, decode, policy, wordings)
+
+
+def _wordings(config: NightConfig) -> dict[str, WordingJudge]:
+    return {name: WordingJudge(load_licences(config.licences, name)) for name in config.locales}
+
+
+def _locales(config: NightConfig) -> dict[str, Locale]:
     locales = load_locales(config.locale_files)
     if missing := sorted(set(config.locales) - set(locales)):
         raise ConfigError(f"locales: wanted a file in {config.locale_files} for {missing}; found {sorted(locales)}.")
-    policy = load_policy(config.policies)
-    versions = (model_version(config.engine), decode_hash(config.engine))
-    wordings = {name: WordingJudge(load_licences(config.licences, name)) for name in config.locales}
-    return Tools(night, template_of(config), locales, *versions, policy, wordings)
+    return locales
 
 
 def template_of(config: NightConfig) -> PromptTemplate:

@@ -1,6 +1,7 @@
 """Takes reasons down at once, and keeps them down: one row on a list that every night reads, one commit to `reasons`.
 
-What is withdrawn is an item, a term, or the skeleton of a reason: nothing of a person.
+What is withdrawn is an item, a term, the skeleton of a reason, or what a rule of the policy refuses: nothing of a
+person. A rule keeps down by itself, since every later verdict asks it; the list tells a night that began before.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -16,15 +18,21 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
-from reasongen.schema import WITHDRAWALS
+from reasongen.pipeline.present import item_facts, items_now
+from reasongen.schema import LOCALES, WITHDRAWALS
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import erase_rows
-from reasongen.validation import Withdrawn, plain
+from reasongen.validation import Policy, Withdrawn, compile_policy, load_policy, plain, unlawful
 
-Kind = Literal["item", "term", "reason"]
+Kind = Literal["item", "term", "reason", "rule"]
 NOTE = "withdraw"
-_COLUMN = {"item": "item_id", "term": "reason", "reason": "skeleton_hash"}
-"""The column of `reasons` by which a kind's rows are taken out."""
+_WHAT: dict[Kind, str] = {
+    "item": "item_id",
+    "term": "reason",
+    "reason": "skeleton_hash",
+    "rule": "concat_ws('/', locale, item_id, sha2(reason, 256))",
+}
+"""SQL over `reasons`, a text: by its value a kind's rows are taken out."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +64,27 @@ class TakenDown:
 
 
 def withdraw(spark: SparkSession, config: NightConfig, kind: Kind, value: str, *, dry_run: bool = False) -> TakenDown:
-    """Takes down every reason for an item, with a term in its words, or with a skeleton, and keeps such reasons down.
+    """Takes down every reason for an item, with a term in its words, with a skeleton, or that a rule of the policy
+    refuses as its files are now, and keeps such reasons down.
 
-    The list comes first: a night that publishes later reads it. Raises ConfigError for a blank value.
+    The list comes first: a night that publishes later reads it. Raises ConfigError for a blank value or an unknown
+    rule, ContractError where a rule needs the items and they cannot be read.
     """
     if not value.strip():
         raise ConfigError(f"--{kind}: wanted what to withdraw; found nothing.")
     value = plain(value) if kind == "term" else value
+    if kind == "rule":
+        _must_be_known(value, config)
     listed = (kind, value) in _rows(spark, config.root)
-    if not listed and not dry_run:
+    if not dry_run and (not listed or kind == "rule"):  # a rule may say more than when it was listed
         _add(spark, config.root, kind, value)
     path = f"{config.root}/reasons"
     if read_version(path) is None:
         return TakenDown(kind, "planned" if dry_run else "withdrawn", 0, None)
-    gone = _matching(spark, path, kind, (value,))
+    gone = _matching(spark, config, kind, (value,))
     reasons = _count(spark, path, kind, gone)
     if reasons and not dry_run:
-        erase_rows(gone, path, f"`{_COLUMN[kind]}`", metadata=NOTE)
+        erase_rows(gone, path, _WHAT[kind], metadata=NOTE)
     state = "planned" if dry_run else "unchanged" if listed and not reasons else "withdrawn"
     return TakenDown(kind, state, reasons, read_version(path))
 
@@ -80,7 +92,7 @@ def withdraw(spark: SparkSession, config: NightConfig, kind: Kind, value: str, *
 def read_withdrawals(spark: SparkSession, root: str) -> Withdrawals:
     """The whole list: some dozens of rows, written by people."""
     rows = _rows(spark, root)
-    by_kind = {kind: tuple(value for found, value in rows if found == kind) for kind in _COLUMN}
+    by_kind = {kind: tuple(value for found, value in rows if found == kind) for kind in _WHAT}
     words = Withdrawn(by_kind["term"], frozenset(by_kind["reason"]))
     return Withdrawals(by_kind["item"], words, read_version(f"{root}/{WITHDRAWALS.name}"))
 
@@ -95,9 +107,9 @@ def take_down_since(spark: SparkSession, config: NightConfig, seen: Withdrawals)
     for kind, value in _rows(spark, config.root):
         by_kind.setdefault(kind, []).append(value)
     for kind, values in by_kind.items():
-        gone = _matching(spark, path, kind, tuple(values))
+        gone = _matching(spark, config, kind, tuple(values))
         if found := _count(spark, path, kind, gone):
-            erase_rows(gone, path, f"`{_COLUMN[kind]}`", metadata=NOTE)
+            erase_rows(gone, path, _WHAT[kind], metadata=NOTE)
             rows += found
     return rows
 
@@ -117,12 +129,18 @@ def _add(spark: SparkSession, root: str, kind: Kind, value: str) -> None:
     merge_changes(row, path, WITHDRAWALS, txn=Txn(f"reasongen/{NOTE}/{now.isoformat()}", 0), metadata=NOTE)
 
 
-def _matching(spark: SparkSession, path: str, kind: Kind, values: tuple[str, ...]) -> DataFrame:
-    """The values of the kind's column that go, unique."""
-    if kind != "term":
-        return spark.createDataFrame([(value,) for value in values], "gone string")
-    texts = spark.read.format("delta").load(path).select(F.col("reason").alias("gone")).distinct()
-    return texts.mapInArrow(_holding(Withdrawn(values)), "gone string")  # Spark's SQL knows no NFKC
+def _matching(spark: SparkSession, config: NightConfig, kind: Kind, values: tuple[str, ...]) -> DataFrame:
+    """The values of _WHAT that go, unique."""
+    reasons = spark.read.format("delta").load(f"{config.root}/reasons")
+    if kind == "term":
+        texts = reasons.select(F.col("reason").alias("gone")).distinct()
+        return texts.mapInArrow(_holding(Withdrawn(values)), "gone string")  # Spark's SQL knows no NFKC
+    if kind == "rule":
+        nouns = item_facts(items_now(spark, config), config).select("item_id", "noun")
+        texts = reasons.select("locale", "item_id", "reason", F.expr(_WHAT[kind]).alias("gone")).distinct()
+        judged = texts.join(nouns, "item_id", "left").select("locale", "noun", "reason", "gone")
+        return judged.mapInArrow(_breaking(_policy_now(config), frozenset(values)), "gone string")
+    return spark.createDataFrame([(value,) for value in values], "gone string")
 
 
 def _holding(words: Withdrawn) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -134,6 +152,35 @@ def _holding(words: Withdrawn) -> Callable[[Iterator[pa.RecordBatch]], Iterator[
     return run
 
 
+def _breaking(policy: Policy, rules: frozenset[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """In: locale, noun (null: the item is gone, and what a rule asks of its category nobody knows), reason, gone."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        gates = {locale: compile_policy(policy, locale) for locale in LOCALES}
+        for batch in batches:
+            rows = zip(*(batch.column(name).to_pylist() for name in ("locale", "noun", "reason")), strict=True)
+            held = [
+                not rules.isdisjoint(one.rule for one in unlawful(gates[locale], text, noun or ""))
+                for locale, noun, text in rows
+            ]
+            yield batch.select(["gone"]).filter(pa.array(held, pa.bool_()))
+
+    return run
+
+
+def _policy_now(config: NightConfig) -> Policy:
+    """As the files are this moment: a process that works for hours read them when it began."""
+    load_policy.cache_clear()
+    return load_policy(config.policies)
+
+
+def _must_be_known(rule: str, config: NightConfig) -> None:
+    known = sorted({one.id for one in _policy_now(config).rules})
+    if rule not in known:
+        near = get_close_matches(rule, known, n=1) or known[:1]
+        raise ConfigError(f"--rule: wanted the id of a rule below {config.policies}; found another. Try {near[0]}.")
+
+
 def _count(spark: SparkSession, path: str, kind: Kind, gone: DataFrame) -> int:
-    rows = spark.read.format("delta").load(path).select(F.col(_COLUMN[kind]).alias("here"))
+    rows = spark.read.format("delta").load(path).select(F.expr(_WHAT[kind]).alias("here"))
     return int(rows.join(gone, F.col("here") == F.col("gone"), how="left_semi").count())

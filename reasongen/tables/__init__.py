@@ -24,7 +24,9 @@ from reasongen.tables.delta import (
     count_by_independent_reader,
     create_if_missing,
     merge_changes,
+    read_at,
     read_version,
+    version_of_commit,
     write_was_refused,
 )
 from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, rows_version, size_of
@@ -66,6 +68,7 @@ __all__ = [
     "merge_changes",
     "night_start",
     "open_spark",
+    "read_at",
     "read_source",
     "read_sources",
     "read_suppressed",
@@ -77,6 +80,7 @@ __all__ = [
     "size_of",
     "take_lease",
     "valid_events",
+    "version_of_commit",
     "with_suppressed",
     "write_was_refused",
 ]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 from delta.exceptions import (
@@ -36,6 +38,7 @@ CONFLICTS = (
 """Somebody else committed between our reading and our writing; nothing of ours was committed."""
 TRIES = 5
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_TRAVEL_CHECK = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
@@ -182,6 +185,14 @@ def _delete_old_files(spark: SparkSession, path: str, hours: float) -> None:
     table.vacuum(hours)
 
 
+def read_at(spark: SparkSession, path: str, version: int) -> DataFrame:
+    """The table as of a version, however old: by itself Spark reads none that was committed longer ago than
+    `delta.deletedFileRetentionDuration`, though its files stay so long after they were *replaced*. Who asks has looked
+    at the files. Raises AnalysisException where the log is gone."""
+    with _session_says(spark, {_TRAVEL_CHECK: "false"}):
+        return spark.read.format("delta").option("versionAsOf", version).load(path)
+
+
 def read_version(path: str) -> int | None:
     """The newest version by a reader that is not Spark; None where no Delta table stands."""
     from deltalake import DeltaTable
@@ -189,13 +200,25 @@ def read_version(path: str) -> int | None:
     return int(_open(path).version()) if DeltaTable.is_deltatable(path) else None
 
 
-def count_by_independent_reader(path: str, run_id: str | None = None) -> int:
-    """Rows of one run (all rows without `run_id`) as another reader than Spark counts them; files without a row of
-    that run are not read."""
+def count_by_independent_reader(
+    path: str, run_id: str | None = None, *, scenario: str | None = None, version: int | None = None
+) -> int:
+    """Rows of one run and of one scenario (of all where not given) as another reader than Spark counts them, at
+    `version` or at the newest; files without such a row are not read."""
     import pyarrow.dataset as ds
 
-    rows = _open(path).to_pyarrow_dataset()
-    return int(rows.count_rows(filter=None if run_id is None else ds.field("run_id") == run_id))
+    wanted = {name: value for name, value in (("run_id", run_id), ("scenario", scenario)) if value is not None}
+    tests = [ds.field(name) == value for name, value in wanted.items()]
+    rows = _open(path, version).to_pyarrow_dataset()
+    return int(rows.count_rows(filter=reduce(and_, tests) if tests else None))
+
+
+def version_of_commit(path: str, said: str) -> int | None:
+    """The version of the newest commit in whose metadata `said` stands; None where Delta skipped that write."""
+    for entry in _open(path).history(100):
+        if said in (entry.get("userMetadata") or ""):
+            return int(entry["version"])
+    return None
 
 
 def write_was_refused(error: BaseException) -> str | None:
@@ -210,10 +233,10 @@ def _absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).resolve())
 
 
-def _open(path: str):  # type: ignore[no-untyped-def]
+def _open(path: str, version: int | None = None):  # type: ignore[no-untyped-def]
     from deltalake import DeltaTable
 
-    return DeltaTable(path)
+    return DeltaTable(path, version=version)
 
 
 @contextmanager

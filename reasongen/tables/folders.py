@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -11,6 +12,12 @@ def children(spark: SparkSession, path: str) -> list[str]:
     """Names of what stands in a folder, sorted; none where there is no such folder."""
     place, system = _at(spark, path)
     return sorted(str(entry.getPath().getName()) for entry in system.listStatus(place)) if system.exists(place) else []
+
+
+def missing_files(spark: SparkSession, paths: Iterable[str]) -> int:
+    """How many of these files are not there."""
+    places = (_at(spark, path) for path in paths)
+    return sum(1 for place, system in places if not system.exists(place))
 
 
 def delete_folder(spark: SparkSession, path: str) -> None:
