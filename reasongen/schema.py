@@ -46,10 +46,6 @@ class Table:
         """The Spark DDL of all columns."""
         return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
 
-    def type_of(self, name: str) -> str:
-        """The DDL type of a column. Raises KeyError where there is none."""
-        return {column.name: column.type for column in self.columns}[name]
-
 
 _C = Column
 
@@ -244,22 +240,14 @@ RUNS = Table(
         _C("night", "date", "the night"),
         _C("scenario", "string", "which surface"),
         _C("token", "bigint", "fencing token: a later attempt takes a higher one"),
-        _C(
-            "status",
-            "string",
-            "started, published, unchanged, refused, rolled_back (to what `night` had left)",
-        ),
+        _C("status", "string", "started, published, unchanged, refused, rolled_back (to what `night` had left)"),
         _C("started_at", "timestamp", "UTC"),
         _C("ended_at", "timestamp", "UTC; null: still running, or died"),
         _C("inputs", "map<string,string>", "table to Delta version, or to format and digest of its files"),
         _C("config_digest", "string", "of settings, template, decoding, policy and renderer"),
         _C("code_version", "string", "version of the package and digest of its sources"),
         _C("model_version", "string", "digest"),
-        _C(
-            "pairs",
-            _COUNTS,
-            "candidates, published, fallback, kept, re_rendered, put_back, removed, quarantined, skipped …",
-        ),
+        _C("pairs", _COUNTS, "candidates, published, fallback, kept, re_rendered, put_back, removed, quarantined …"),
         _C("codes", _COUNTS, "table.code to rows"),
         _C("prompts", _COUNTS, "distinct, reused, generated"),
         _C("samples", "bigint", "written by this run"),
