@@ -113,6 +113,12 @@ def test_with_time_for_readers_it_is_one_delete_and_the_chain_goes_on(
     assert stored(store) == lake.served()
 
 
+def test_a_folder_of_sets_that_is_not_here_is_said_to_be_out_of_reach(spark: SparkSession, lake: Lake) -> None:
+    receipt = forget_users(spark, config_at(lake.root, "export.dir=nowhere/exports"), USERS, dry_run=True)
+    assert receipt.out_of_reach["export.dir"] == "no such folder on this machine"
+    assert "export.dir: out of reach" in receipt.text()
+
+
 @pytest.mark.slow
 def test_real_nights_reach_a_store_and_so_do_maintenance_withdrawal_and_a_second_night(
     spark: SparkSession, tmp_path: Path, store: Redis
