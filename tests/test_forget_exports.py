@@ -30,6 +30,15 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REASONGEN_FORGET_KEY", KEY)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_tasks_to_list_files(spark: SparkSession) -> Iterator[None]:
+    """As the settings have it; Spark's own are 10,000, for each table that is purged."""
+    name = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+    spark.conf.set(name, "4")
+    yield
+    spark.conf.unset(name)
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Version 1: the planted people and others, two items each."""
