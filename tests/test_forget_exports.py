@@ -30,6 +30,15 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REASONGEN_FORGET_KEY", KEY)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_tasks_to_list_files(spark: SparkSession) -> Iterator[None]:
+    """As the settings have it; Spark's own are 10,000, for each table that is purged."""
+    name = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+    spark.conf.set(name, "4")
+    yield
+    spark.conf.unset(name)
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Version 1: the planted people and others, two items each."""
@@ -111,6 +120,12 @@ def test_with_time_for_readers_it_is_one_delete_and_the_chain_goes_on(
     (taken,) = export_and_load(config, store)
     assert taken == f"00000002-{lake.version:08d}"
     assert stored(store) == lake.served()
+
+
+def test_a_folder_of_sets_that_is_not_here_is_said_to_be_out_of_reach(spark: SparkSession, lake: Lake) -> None:
+    receipt = forget_users(spark, config_at(lake.root, "export.dir=nowhere/exports"), USERS, dry_run=True)
+    assert receipt.out_of_reach["export.dir"] == "no such folder on this machine"
+    assert "export.dir: out of reach" in receipt.text()
 
 
 @pytest.mark.slow

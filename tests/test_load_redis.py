@@ -203,24 +203,32 @@ def test_a_damaged_set_is_seen_before_its_first_row(lake: Lake, store: Redis) ->
     assert stored(store) == lake.served()
 
 
+@pytest.mark.parametrize("where", ["before its look at who loads", "after it"])
 def test_a_loader_that_slept_writes_nothing_over_a_later_one(
-    lake: Lake, store: Redis, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, store: Redis, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first sleeps before its second commit; the second loads this set and the next one meanwhile."""
+    """The first sleeps before its fourth commit; the second loads this set and the next one meanwhile."""
     monkeypatch.setattr(loading, "COMMIT_ROWS", 10)
     load_sets(export(lake), store)
-    lake.publish([row("v", f"i{n:03d}", "Two.") for n in range(40)])
+    lake.publish([row("v", f"i{n:03d}", "Two.") for n in range(60)])
     folder = export(lake)
-    real, seen = loading._upsert, []
+    real, seen = loading._Load._commit, []
 
-    def sleeps(*given: Any) -> None:
+    def meanwhile() -> None:
+        lake.publish([row("v", f"i{n:03d}", "Three.") for n in range(60)])
+        load_sets(export(lake), store)
+
+    def commit(load: Any, queue: Any) -> None:
         seen.append(1)
-        if len(seen) == 2:
-            lake.publish([row("v", f"i{n:03d}", "Three.") for n in range(40)])
-            load_sets(export(lake), store)
-        real(*given)
+        if len(seen) != 4:
+            real(load, queue)
+        elif where == "after it":
+            real(load, lambda pipe: (meanwhile(), queue(pipe)))
+        else:
+            meanwhile()
+            real(load, queue)
 
-    monkeypatch.setattr(loading, "_upsert", sleeps)
+    monkeypatch.setattr(loading._Load, "_commit", commit)
     with pytest.raises(LeaseError, match="another one began later"):
         load_sets(folder, store)
     assert stored(store) == lake.served()
@@ -263,7 +271,7 @@ def test_killed_anywhere_the_next_load_completes_it(
         gone = [key[1:] for key in lake.served() if rng.random() < 0.3 and key[1].startswith("k")]
         new = [row(f"k{n}", f"i{n % 3}", f"Night {night}.") for n in rng.sample(range(200), 120)]
         lake.publish([one for one in new if (one["user_id"], one["item_id"]) not in gone], gone)
-        if night % 3 == 1:
+        if night % 3 == 2:
             lake.vacuum()
         folder = export(lake)
         for _ in range(kills):

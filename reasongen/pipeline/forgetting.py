@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,13 +20,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
-from reasongen.errors import ConfigError, LeaseError
+from reasongen.errors import ConfigError
+from reasongen.pipeline.exports import Exports
 from reasongen.pipeline.receipt import Receipt, TableReceipt
 from reasongen.pipeline.standing import mend
 from reasongen.schema import SUPPRESSIONS
 from reasongen.secret import UserKey, load_key
 from reasongen.serving.forgotten import Forgotten
-from reasongen.serving.sets import erase_set, locked, sets_naming
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import delete_old_files, erase_rows
 from reasongen.tables.folders import delete_folder
@@ -117,12 +116,12 @@ class _Forgetting:
             found = {holding.name: rows for holding, rows in zip(holdings, looks, strict=True)}
         receipt.tables = {name: TableReceipt(sum(rows.values())) for name, rows in found.items()}
         receipt.staging = {run: rows for run, rows in staged.items() if run not in running}
-        forgotten = Forgotten(frozenset(scope), self.key)
-        receipt.exports = sets_naming(self.config.export_dir, forgotten) if self.config.export_dir else {}
+        exports = Exports(self.config, Forgotten(frozenset(scope), self.key))
+        receipt.exports = exports.naming()
         if not dry_run:
             still_open = self._remove(receipt, holdings, found, scope)
-            with self._no_export_meanwhile(receipt):
-                self._purge(receipt, holdings, still_open, scope)
+            with exports.held(receipt):
+                self._purge(receipt, holdings, exports, still_open, scope)
             self._look_at_logs(receipt, holdings, found)
         return receipt
 
@@ -156,7 +155,12 @@ class _Forgetting:
         return [one._replace(removed_at=moment) if here or one.removed_at is None else one for one in still_open]
 
     def _purge(
-        self, receipt: Receipt, holdings: list[Holding], still_open: list[Entry], scope: dict[str, Entry]
+        self,
+        receipt: Receipt,
+        holdings: list[Holding],
+        exports: Exports,
+        still_open: list[Entry],
+        scope: dict[str, Entry],
     ) -> None:
         """Deletes the files of older versions, unless somebody may need them; writes down which it was."""
         latest = max((entry.removed_at for entry in still_open if entry.removed_at), default=None)
@@ -170,7 +174,7 @@ class _Forgetting:
             if changed := [entry for entry in still_open if entry != scope[entry.user_hash]]:
                 self._write(changed)
             return
-        self._erase_exports(receipt, scope)
+        exports.erase(receipt)
         if latest is None:
             return
         delete_old_files(self.spark, [holding.path for holding in holdings], hours=hours)
@@ -179,26 +183,6 @@ class _Forgetting:
             table.state, table.version = "purged", read_version(holding.path)
         self._write([entry._replace(purged_at=datetime.now(UTC)) for entry in still_open])
         receipt.state = "purged"
-
-    @contextmanager
-    def _no_export_meanwhile(self, receipt: Receipt) -> Iterator[None]:
-        """One that reads an older version now would name them in a set, after the look at the sets."""
-        folder = self.config.export_dir
-        with ExitStack() as stack:
-            if folder and folder.is_dir():
-                try:
-                    stack.enter_context(locked(folder))
-                except LeaseError:
-                    receipt.wait_for("an export", self.now + timedelta(hours=self.config.forget.run_hours))
-            yield
-
-    def _erase_exports(self, receipt: Receipt, scope: dict[str, Entry]) -> None:
-        """Looks again: an export may have begun or ended since the first look."""
-        if folder := self.config.export_dir:
-            receipt.exports = sets_naming(folder, Forgotten(frozenset(scope), self.key))
-            for name in receipt.exports:
-                erase_set(folder, name)
-                receipt.state = "purged"
 
     def _look_at_logs(self, receipt: Receipt, holdings: list[Holding], found: dict[str, dict[str, int]]) -> None:
         users = {user for holding in holdings if not holding.hashed for user in found[holding.name]} | set(self.users)
@@ -225,6 +209,8 @@ class _Forgetting:
         receipt.out_of_reach = {**others}
         receipt.out_of_reach |= {} if reach else {holding.name: "forget.inputs is false" for holding in inputs}
         receipt.out_of_reach |= dict.fromkeys(unknown, "no table of ours")
+        if self.config.export.dir and not (self.config.export_dir and self.config.export_dir.is_dir()):
+            receipt.out_of_reach["export.dir"] = "no such folder on this machine"
         return [*below, *(inputs if reach else [])]
 
     def _running(self, receipt: Receipt) -> set[str]:
