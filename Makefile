@@ -15,7 +15,7 @@ export TOKENIZERS_PARALLELISM := false
 SUBMIT := .venv/bin/spark-submit --driver-memory 4g --driver-java-options "-Dlog4j2.configurationFile=file:$(CURDIR)/conf/log4j2.properties" \
 	--jars $$(ls .local/jars/*.jar | paste -sd,)
 
-.PHONY: help setup world generate plan test test-slow faults lint bench lock clean
+.PHONY: help setup world generate plan report test test-slow faults lint bench lock clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ generate: world ## one night over the sample world, from nothing: reasons in .lo
 
 plan: world ## what a night would do and cost; writes nothing
 	$(SUBMIT) jobs/generate.py --config $(CONFIG) --dry-run
+
+report: setup ## the newest night's page for people, and an index: .local/lake/report/index.html
+	$(PY) jobs/report.py --config $(CONFIG)
 
 test: setup ## the tests that fit 15 minutes on two cores
 	$(PY) -m pytest

@@ -45,7 +45,11 @@ def pair(rows: pl.DataFrame) -> tuple[str, str]:
 
 
 def test_a_published_reason_is_found_again_from_its_rows(
-    spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame]
+    spark: SparkSession,
+    run: Run,
+    night_of: NightOf,
+    tables: dict[str, pl.DataFrame],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     reasons, refused = tables["reasons"], tables["quarantine"].drop_nulls("sample")
     lost = reasons.filter(pl.col("source") == "model", pl.col("evidence").list.len() == 2).join(
@@ -53,7 +57,10 @@ def test_a_published_reason_is_found_again_from_its_rows(
     )
     user, item = pair(lost)
     row = reasons.row(by_predicate=(pl.col("user_id") == user) & (pl.col("item_id") == item), named=True)
+    files = {path: path.stat().st_mtime_ns for path in Path(night_of().root).rglob("*")}
     told = explain_pair(spark, night_of(), user, item)
+    assert {path: path.stat().st_mtime_ns for path in Path(night_of().root).rglob("*")} == files
+    assert user not in "".join(capfd.readouterr())
     assert (told.ended, told.choice) == ("published or re-rendered", row["reason"])
     assert told.pair["prompt_hash"] == row["prompt_hash"]
     assert [fact["title"] for fact in told.pair["evidence"]] == [fact["title"] for fact in row["evidence"]]
@@ -72,8 +79,12 @@ def test_a_published_reason_is_found_again_from_its_rows(
         assert step in text
     assert row["reason"] in text
     assert run.run_id in text
+    data = json.loads(json.dumps(told.as_json()))
+    assert data["run"] == {"run_id": run.run_id, "status": "published", "delta_version": run.delta_version}
+    assert [one["state"] for one in data["samples"]] == states
 
 
+@pytest.mark.slow
 def test_a_fallback_tells_why_every_sample_lost(
     spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame]
 ) -> None:
@@ -86,6 +97,7 @@ def test_a_fallback_tells_why_every_sample_lost(
     assert f"none passed: the catalogue's sentence {told.choice!r}" in told.text()
 
 
+@pytest.mark.slow
 def test_who_got_no_reason_is_told_where_the_road_ended(spark: SparkSession, run: Run, night_of: NightOf) -> None:
     config = night_of()
     users = pl.read_csv(str(config.inputs.users.path), truncate_ragged_lines=True, infer_schema=False)  # type: ignore[union-attr]
@@ -101,19 +113,7 @@ def test_who_got_no_reason_is_told_where_the_road_ended(spark: SparkSession, run
     assert "none: the catalogue alone, as behaviour may not be used" in told.text()
 
 
-def test_the_data_is_json_and_nothing_is_written(
-    spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame], capfd: pytest.CaptureFixture[str]
-) -> None:
-    root = Path(night_of().root)
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    user, item = pair(tables["reasons"])
-    data = json.loads(json.dumps(explain_pair(spark, night_of(), user, item, run.run_id).as_json()))
-    assert data["run"] == {"run_id": run.run_id, "status": "published", "delta_version": run.delta_version}
-    assert data["samples"][0]["text"]
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
-    assert user not in "".join(capfd.readouterr())
-
-
+@pytest.mark.slow
 def test_a_run_before_the_last_is_told_as_it_stood(
     spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
