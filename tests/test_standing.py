@@ -57,5 +57,5 @@ def test_a_rollback_takes_the_last_finished_run_of_a_night() -> None:
         (FIRST, "started", None),
     )  # fmt: skip
     assert runs.that_left(FIRST)["run_id"] == "r2"
-    with pytest.raises(HistoryError, match="2026-03-03 left .* found no finished run of it, but of 2026-03-02"):
+    with pytest.raises(HistoryError, match=r"2026-03-03 left .* found no finished run of it, but of 2026-03-02"):
         runs.that_left(SECOND)
