@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from forgotten import ROOT, config_of, people, plant_world
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
-from reasongen.pipeline import attempt, generate_night, withdraw
-from reasongen.validation import Withdrawn, plain
+from reasongen.pipeline import attempt, generate_night, withdraw, withdrawing
+from reasongen.prompts import load_locales
+from reasongen.validation import Withdrawn, load_policy, plain
 
 LENIENT = ("gate.max_fallback_share=1", "gate.max_quarantined_share=1")
 
@@ -131,6 +133,18 @@ def test_what_a_rule_refuses_goes_at_once_and_stays_away(spark: SparkSession, la
     after = reasons(lake)
     assert after.filter(BROKEN).height == 0
     assert after.height == before.height - run.pairs.get("quarantined", 0) > left.height
+
+
+def test_a_rule_of_a_category_holds_for_every_noun_of_its_class() -> None:
+    classes = {"en": load_locales(ROOT / "conf" / "locales")["en"].class_of}
+    told = [("cake", "food"), ("lamp", "lamp"), (None, "gone item")]
+    batch = pa.RecordBatch.from_pylist(
+        [{"locale": "en", "noun": noun, "reason": "It boosts your metabolism.", "gone": gone} for noun, gone in told],
+        pa.schema([(name, pa.string()) for name in ("locale", "noun", "reason", "gone")]),
+    )
+    policy = load_policy(str(ROOT / "conf" / "policies"))
+    (found,) = withdrawing._breaking(policy, classes, frozenset({"R03_food_health"}))(iter([batch]))
+    assert found.column("gone").to_pylist() == ["food", "gone item"]
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ class Judge:
         verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
         found: list[Failure] = []
         if verdict.passed:
-            found += unlawful(self._gates[frame.locale], rendered.text, _category(frame))
+            found += unlawful(self._gates[frame.locale], rendered.text, category_of(frame.noun, frame.noun_class))
             found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
         found += self.withdrawn.failures(rendered.text, skeleton_hash or _skeleton_hash(skeleton))
         return Verdict(False, (*verdict.failures, *found)) if found else verdict
@@ -277,9 +277,9 @@ def _unfilled(rendered: Rendered) -> str:
     return text
 
 
-def _category(frame: Frame) -> str:
-    """The item's category as rules ask for it: its noun, and what a noun of that class is (a cake is food)."""
-    return f"{frame.noun}/{_CLASSES[frame.noun_class]}" if frame.noun_class in _CLASSES else frame.noun
+def category_of(noun: str, noun_class: str) -> str:
+    """An item's category as rules ask for it: its noun, and what a noun of that class is (a cake is food)."""
+    return f"{noun}/{_CLASSES[noun_class]}" if noun_class in _CLASSES else noun
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,7 +6,7 @@ person. A rule keeps down by itself, since every later verdict asks it; the list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -18,7 +18,9 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
+from reasongen.pipeline.judging import category_of
 from reasongen.pipeline.present import item_facts, items_now
+from reasongen.prompts import load_locales
 from reasongen.schema import LOCALES, WITHDRAWALS
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import erase_rows
@@ -139,7 +141,7 @@ def _matching(spark: SparkSession, config: NightConfig, kind: Kind, values: tupl
         nouns = item_facts(items_now(spark, config), config).select("item_id", "noun")
         texts = reasons.select("locale", "item_id", "reason", F.expr(_WHAT[kind]).alias("gone")).distinct()
         judged = texts.join(nouns, "item_id", "left").select("locale", "noun", "reason", "gone")
-        return judged.mapInArrow(_breaking(_policy_now(config), frozenset(values)), "gone string")
+        return judged.mapInArrow(_breaking(_policy_now(config), _classes(config), frozenset(values)), "gone string")
     return spark.createDataFrame([(value,) for value in values], "gone string")
 
 
@@ -152,20 +154,28 @@ def _holding(words: Withdrawn) -> Callable[[Iterator[pa.RecordBatch]], Iterator[
     return run
 
 
-def _breaking(policy: Policy, rules: frozenset[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """In: locale, noun (null: the item is gone, and what a rule asks of its category nobody knows), reason, gone."""
+def _breaking(
+    policy: Policy, classes: Mapping[str, Mapping[str, str]], rules: frozenset[str]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """In: locale, noun (null: the item is gone, and what a rule asks of its category nobody knows), reason, gone.
+    `classes`: locale → noun → class of the noun: a rule takes an item for what the night's verdict takes it for."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         gates = {locale: compile_policy(policy, locale) for locale in LOCALES}
+
+        def broken(locale: str, noun: str | None, text: str) -> bool:
+            category = category_of(noun, classes.get(locale, {}).get(noun, "thing")) if noun else ""
+            return any(one.rule in rules for one in unlawful(gates[locale], text, category))
+
         for batch in batches:
             rows = zip(*(batch.column(name).to_pylist() for name in ("locale", "noun", "reason")), strict=True)
-            held = [
-                not rules.isdisjoint(one.rule for one in unlawful(gates[locale], text, noun or ""))
-                for locale, noun, text in rows
-            ]
-            yield batch.select(["gone"]).filter(pa.array(held, pa.bool_()))
+            yield batch.select(["gone"]).filter(pa.array([broken(*row) for row in rows], pa.bool_()))
 
     return run
+
+
+def _classes(config: NightConfig) -> dict[str, Mapping[str, str]]:
+    return {name: locale.class_of for name, locale in load_locales(config.locale_files).items()}
 
 
 def _policy_now(config: NightConfig) -> Policy:
