@@ -15,6 +15,7 @@ from reasongen.tables import (
     append,
     count_by_independent_reader,
     create_if_missing,
+    delta,
     merge_changes,
     read_source,
     read_version,
@@ -58,6 +59,13 @@ def test_a_table_is_made_once_with_comments_checks_and_bare_statistics(spark, tm
     assert write_was_refused(caught.value) == "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"
 
 
+def test_a_table_whose_making_died_before_its_first_commit_is_made(spark, tmp_path):
+    (tmp_path / "shelf" / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    create_if_missing(spark, str(tmp_path / "shelf"), SHELF)
+    append(shelf(spark, ("a", "r1", "x")), str(tmp_path / "shelf"))
+    assert count_by_independent_reader(str(tmp_path / "shelf")) == 1
+
+
 def test_a_table_without_checks_is_made_too(spark, tmp_path):
     create_if_missing(spark, str(tmp_path / "g"), GENERATIONS)
     assert read_version(str(tmp_path / "g")) is not None
@@ -89,6 +97,23 @@ def test_a_merge_changes_adds_removes_and_happens_once(spark, tmp_path):
     assert said == '{"run": 2}'
     append(shelf(spark, ("f", "r3", "x")), path)
     assert count_by_independent_reader(path, "r3") == 1
+
+
+def test_a_merge_tells_its_own_version_where_somebody_commits_after_it(spark, tmp_path, monkeypatch):
+    path = str(tmp_path / "shelf")
+    create_if_missing(spark, path, SHELF)
+    real = delta._commit
+
+    def beside(spark, said, write):
+        real(spark, said, write)
+        DeltaTable(path).delete("user_id = 'a'")
+
+    monkeypatch.setattr(delta, "_commit", beside)
+    version = merge_changes(
+        shelf(spark, ("a", "r1", "x"), ("b", "r1", "y")), path, SHELF, txn=Txn("p", 1), metadata="one"
+    )
+    assert read_version(path) == version + 1
+    assert [count_by_independent_reader(path, "r1", at) for at in (version, None)] == [2, 1]
 
 
 def test_nothing_can_be_read_from_a_table_that_is_not_there(spark, tmp_path):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from delta.exceptions import ConcurrentAppendException
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame
+from pyspark.sql.classic.dataframe import DataFrame
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import maintain_tables, maintaining

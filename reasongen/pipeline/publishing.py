@@ -136,7 +136,7 @@ def publish(classed: DataFrame, gone: DataFrame, path: str, run: Run, *, label: 
         remove_when="new.gone",
     )
     wanted = sum(run.pairs.get(name, 0) for name in WRITTEN)
-    found = count_by_independent_reader(path, run.run_id)
+    found = count_by_independent_reader(path, run.run_id, version)  # a withdrawal may have taken some out since
     if found != wanted:
         raise LeaseError(
             f"LeaseError: wanted {wanted} rows of run {run.run_id} in reasons version {version}; another reader found"

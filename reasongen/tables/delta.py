@@ -22,10 +22,12 @@ from delta.exceptions import (
     ConcurrentTransactionException,
     ConcurrentWriteException,
 )
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.schema import Table
+from reasongen.tables.folders import delete_folder
 
 _TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 CONFLICTS = (
@@ -37,6 +39,8 @@ CONFLICTS = (
 )
 """Somebody else committed between our reading and our writing; nothing of ours was committed."""
 TRIES = 5
+_LOOK_BACK = 50
+"""Commits that others may have made since ours."""
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TRAVEL_CHECK = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
@@ -54,25 +58,36 @@ class Txn:
 def create_if_missing(spark: SparkSession, path: str, table: Table) -> None:
     """The empty table with a comment on every column, its properties and CHECK constraints.
 
-    Does nothing where it stands. A creation that was cut off before its constraints is completed.
+    Does nothing where it stands. A creation that was cut off, before its first commit or its constraints, is completed.
     """
-    from delta.tables import DeltaTable
-
     if read_version(path) is None:
-        builder = DeltaTable.createIfNotExists(spark).location(_absolute(path))
-        for column in table.columns:
-            builder = builder.addColumn(column.name, column.type, comment=column.doc)
-        for key, value in properties(table).items():
-            builder = builder.property(key, value)
-        if table.partition_by:
-            builder = builder.partitionedBy(*table.partition_by)
-        builder.execute()
+        try:
+            _create(spark, path, table)
+        except AnalysisException as error:
+            if "DELTA_TABLE_NOT_FOUND" not in str(error):
+                raise
+            # A creation died before its first commit: Spark takes the log without one for a table, and finds none.
+            delete_folder(spark, f"{path}/_delta_log")
+            _create(spark, path, table)
     if not table.checks:
         return
     present = _open(path).metadata().configuration
     for name, sql in table.checks:
         if f"delta.constraints.{name}" not in present:
             spark.sql(f"ALTER TABLE delta.`{_absolute(path)}` ADD CONSTRAINT {name} CHECK ({sql})")
+
+
+def _create(spark: SparkSession, path: str, table: Table) -> None:
+    from delta.tables import DeltaTable
+
+    builder = DeltaTable.createIfNotExists(spark).location(_absolute(path))
+    for column in table.columns:
+        builder = builder.addColumn(column.name, column.type, comment=column.doc)
+    for key, value in properties(table).items():
+        builder = builder.property(key, value)
+    if table.partition_by:
+        builder = builder.partitionedBy(*table.partition_by)
+    builder.execute()
 
 
 def properties(table: Table) -> dict[str, str]:
@@ -105,11 +120,11 @@ def merge_changes(
     metadata: str,
     remove_when: str | None = None,
 ) -> int:
-    """One commit: rows of `changes` replace or join the rows with their key; returns the version after it.
+    """One commit: rows of `changes` replace or join the rows with their key; returns its version.
 
     `changes` has the table's columns, a unique key, and further ones only for `remove_when`: SQL over `new`; such a row
-    takes its key out. Rows of the table without a change stay. An empty MERGE makes a version too: look before. The
-    version is the same as before where the transaction was skipped.
+    takes its key out. Rows of the table without a change stay. An empty MERGE makes a version too: look before. Where
+    the transaction was skipped, the newest version is returned. `metadata` tells this commit from others.
 
     Where somebody else wrote the table meanwhile (an erasure, another scenario, a rewrite of its files), nothing was
     committed and it is done again, a few times: the rows of `changes` are right whatever the others wrote.
@@ -128,9 +143,14 @@ def merge_changes(
         built.whenMatchedUpdate(set=values).whenNotMatchedInsert(condition=kept, values=values).execute()
 
     _commit(spark, {_TXN[0]: txn.app_id, _TXN[1]: str(txn.version), _METADATA: metadata}, merge)
-    version = read_version(path)
-    assert version is not None
-    return version
+    return _committed(path, metadata)
+
+
+def _committed(path: str, metadata: str) -> int:
+    """The version of the commit that says so; the newest one where none of the last does. Others commit meanwhile."""
+    commits = _open(path).history(_LOOK_BACK)
+    said = (commit["version"] for commit in commits if commit.get("userMetadata") == metadata)
+    return int(next(said, commits[0]["version"]))
 
 
 def erase_rows(gone: DataFrame, path: str, what: str, *, metadata: str) -> None:
@@ -201,7 +221,7 @@ def read_version(path: str) -> int | None:
 
 
 def count_by_independent_reader(
-    path: str, run_id: str | None = None, *, scenario: str | None = None, version: int | None = None
+    path: str, run_id: str | None = None, version: int | None = None, *, scenario: str | None = None
 ) -> int:
     """Rows of one run and of one scenario (of all where not given) as another reader than Spark counts them, at
     `version` or at the newest; files without such a row are not read."""

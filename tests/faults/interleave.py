@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,9 @@ import polars as pl
 import pytest
 from days import FEED, SHOWN, first_night, second_night, whom, write_days
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.cloudpickle import register_pickle_by_value
+from pyspark.sql import SparkSession
+from pyspark.sql.classic.dataframe import DataFrame  # the one that is made: its parent's methods are never called
 
 from reasongen.errors import LeaseError
 from reasongen.pipeline import (
@@ -40,6 +43,7 @@ from reasongen.pipeline import (
 )
 from reasongen.tables import remove_unreachable
 
+register_pickle_by_value(sys.modules[__name__])  # the workers cannot import it
 ITEM = "i00060"
 SECONDS = 600.0
 PHASES = ("before", "within", "after")
@@ -280,7 +284,8 @@ def readers(spark: SparkSession) -> Iterator[Callable[[Path], pl.DataFrame]]:
         rows = DeltaTable(lake / "reasons").to_pyarrow_dataset()
         with duckdb.connect() as connection:
             connection.register("rows", rows)
-            return pl.DataFrame(connection.execute(f"select {', '.join(SHOWN)} from rows").arrow().read_all()).sort(KEY)
+            found = connection.execute(f"select {', '.join(SHOWN)} from rows").fetchall()
+            return pl.DataFrame(found, schema=_rows(lake).schema, orient="row").sort(KEY)
 
     def by_spark(lake: Path) -> pl.DataFrame:
         rows = spark.read.format("delta").load(str(lake / "reasons")).select(SHOWN)
