@@ -17,6 +17,8 @@ from reasongen.pipeline import attempt, generate_night
 from reasongen.pipeline.archiving import archived
 from reasongen.schema import ARCHIVE, REASONS
 
+pytestmark = pytest.mark.slow
+
 NIGHT = date(2026, 3, 2)
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 ROW = ("e1", "brand", None, "browse", 2, "i9", "Red kettle 帐", None, AT)
@@ -59,7 +61,6 @@ def test_a_text_without_marks_is_kept_only_where_no_behaviour_was_shown(spark: S
     assert texts(spark, rows) == [(text, 1), (None, 1)]
 
 
-@pytest.mark.slow
 def test_each_run_adds_what_it_published_once_even_where_it_died(
     spark: SparkSession, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

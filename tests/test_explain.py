@@ -17,6 +17,8 @@ from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, explain_pair, generate_night
 
+pytestmark = pytest.mark.slow
+
 FAULTY = ("engine.scripted.fault_rate=0.3", "engine.samples=3", "gate.max_fallback_share=1")
 NightOf = Callable[..., NightConfig]
 
@@ -84,7 +86,6 @@ def test_a_published_reason_is_found_again_from_its_rows(
     assert [one["state"] for one in data["samples"]] == states
 
 
-@pytest.mark.slow
 def test_a_fallback_tells_why_every_sample_lost(
     spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame]
 ) -> None:
@@ -97,7 +98,6 @@ def test_a_fallback_tells_why_every_sample_lost(
     assert f"none passed: the catalogue's sentence {told.choice!r}" in told.text()
 
 
-@pytest.mark.slow
 def test_who_got_no_reason_is_told_where_the_road_ended(spark: SparkSession, run: Run, night_of: NightOf) -> None:
     config = night_of()
     users = pl.read_csv(str(config.inputs.users.path), truncate_ragged_lines=True, infer_schema=False)  # type: ignore[union-attr]
@@ -113,7 +113,6 @@ def test_who_got_no_reason_is_told_where_the_road_ended(spark: SparkSession, run
     assert "none: the catalogue alone, as behaviour may not be used" in told.text()
 
 
-@pytest.mark.slow
 def test_a_run_before_the_last_is_told_as_it_stood(
     spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from reasongen.serving import export_changes, load_sets
 from reasongen.serving.sets import locked, read_sets
 from reasongen.tables import read_version
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason="no redis-server on this machine")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(SERVER is None, reason="no redis-server on this machine")]
 PLANTED = people(3)
 USERS = [person.user for person in PLANTED]
 
@@ -128,7 +128,6 @@ def test_a_folder_of_sets_that_is_not_here_is_said_to_be_out_of_reach(spark: Spa
     assert "export.dir: out of reach" in receipt.text()
 
 
-@pytest.mark.slow
 def test_real_nights_reach_a_store_and_so_do_maintenance_withdrawal_and_a_second_night(
     spark: SparkSession, tmp_path: Path, store: Redis
 ) -> None:

@@ -23,6 +23,8 @@ from reasongen.errors import HistoryError, LeaseError
 from reasongen.pipeline import Run, forget_users, generate_night, roll_back, rolling_back, withdraw
 from reasongen.tables import fence, remove_unreachable, take_lease
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 FIRST, SECOND = date(2026, 3, 2), date(2026, 3, 3)
 GOOD = ("limit=1030",)
@@ -116,7 +118,6 @@ def test_it_puts_back_every_row_in_one_commit_and_once(spark: SparkSession, nigh
     assert version(lake) == stood + 1
 
 
-@pytest.mark.slow
 def test_the_next_night_goes_on_from_what_was_put_back(spark: SparkSession, nights: Nights) -> None:
     lake = nights.lake
     roll_back(spark, config_of(lake), FIRST)
@@ -267,7 +268,6 @@ def test_one_that_slept_through_a_later_run_puts_nothing_back(
     assert reasons(lake).equals(nights.second)
 
 
-@pytest.mark.slow
 def test_it_is_not_done_before_another_reader_has_counted_its_rows(
     spark: SparkSession, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +282,6 @@ def test_it_is_not_done_before_another_reader_has_counted_its_rows(
     assert reasons(nights.lake).equals(nights.first)
 
 
-@pytest.mark.slow
 def test_what_is_taken_down_while_it_works_does_not_come_back(
     spark: SparkSession, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
