@@ -52,7 +52,7 @@ test-slow: setup ## real spark-submit, kills, clusters, real data where it is th
 
 faults: setup ## crash states, interleavings, kills: what SEED draws, in 20 minutes; tests/faults/run.py has them all
 	rm -rf .local/faults/draw
-	for kind in kill:200 crash:30 interleave:10 driver:3; do \
+	for kind in kill:200 crash:30 interleave:10; do \
 	  $(PY) tests/faults/run.py $${kind%:*} --cases $${kind#*:} --seed $(SEED) --out .local/faults/draw || exit 1; done
 
 lint: setup ## ruff and mypy
