@@ -347,6 +347,8 @@ def test_every_code_that_a_night_can_count_has_its_words() -> None:
     skipped = ("suppressed", "withdrawn", "minor", "consent")
     sources = "".join(map(Path.read_text, (ROOT / "reasongen" / "pipeline").glob("*.py")))
     stages = re.findall(r'stages\.stage\("(\w+)"\)', sources)
+    checking = "".join(map(Path.read_text, (ROOT / "reasongen" / "validation").glob("*.py")))
+    claims = set(re.findall(r'finding\(\s*"(\w+)"', checking)) | {"number"}
     checks = re.findall(r'"(\w+)": \(', (ROOT / "reasongen" / "quality" / "gate.py").read_text())
     wanted = [
         *(f"codes.{code}" for code in (*REJECTING, *REPAIRED, "duplicate")),
@@ -354,9 +356,10 @@ def test_every_code_that_a_night_can_count_has_its_words() -> None:
         *(f"codes.skipped.{code}" for code in skipped),
         *(f"rules.{rule.__name__}" for rule in RULES),
         *(f"rules.{rule.id}" for rule in load_policy(ROOT / "conf" / "policies").rules),
+        *(f"rules.R18_{kind}" for kind in sorted(claims)),
         *(f"checks.{check}" for check in checks),
         *(f"measures.{name}" for name in measures(run_row())),
         *(f"stages.{name}" for name in stages),
     ]
-    assert min(len(stages), len(checks)) > 6
+    assert min(len(stages), len(checks), len(claims)) > 6
     assert [key for key in wanted if not known(key)] == []
