@@ -155,3 +155,8 @@ def test_it_travels_without_what_it_remembers() -> None:
     assert len(pickle.dumps(copy)) < 200_000
     rendered = RENDERER.fill(text, FRAMES["en"], HIDDEN)
     assert copy.failures(FRAMES["en"], text, rendered) == asked(text, FRAMES["en"])
+
+
+def test_a_literal_that_holds_a_verb_or_a_denial_says_nothing_by_itself() -> None:
+    shown = replace(HIDDEN, evidence=(EvidenceLiterals(2, "无糖小说"), HIDDEN.evidence[1]))
+    assert asked("你买过无糖小说，Ridge Two也防水。", replace(FRAMES["zh"], literals=shown), shown) == []
