@@ -81,9 +81,11 @@ def spark_overhead(model: str, rows: int, rounds: int) -> list[float]:
             path=str(place / "generations"),
             template=template,
             settings=settings,
+            samples=1,
             facts={"model_version": "m", "decode_hash": f"d{token}", "run_id": f"r{token}"},
             lease=cast(Lease, SimpleNamespace(token=token, check=lambda: None)),
             app_id="overhead",
+            first=token << 24,
         )
 
     told = []

@@ -111,6 +111,7 @@ class EngineSettings(Settings):
     scripted: ScriptedSettings = ScriptedSettings()
 
     samples: int = Field(1, ge=1, le=16)
+    retries: int = Field(2, ge=0, le=8)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0)
     batch_rows: int = Field(96, ge=1)
@@ -172,6 +173,7 @@ class NightConfig(Settings):
     locale_files: str = "conf/locales"
     policies: str = "conf/policies"
     licences: str = "conf/licences"
+    privacy: str = "conf/privacy"
     inputs: InputSettings
     evidence: EvidenceSettings = EvidenceSettings()
     engine: EngineSettings = EngineSettings()

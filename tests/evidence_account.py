@@ -15,6 +15,7 @@ from reasongen.schema import ACTIONS
 NIGHT = date(2031, 5, 4)
 BEGIN = datetime(2031, 5, 4, tzinfo=UTC)
 SETTINGS = EvidenceSettings(history_items=8, item_tags=3)
+PRIVATE_TAGS = {"Insulin", "孕妇"}
 CLASSES = {"zh": {"帐篷": "use"}, "en": {"tent": "use"}}
 
 
@@ -38,7 +39,7 @@ def world(name: str, seed: int) -> World:
             {
                 "item_id": f"{name}-{n:02}",
                 "title": f"Title {n}",
-                "tags": rng.sample(["Light", "warm", "light", "dry", "嫩绿"], rng.randint(0, 4)),
+                "tags": rng.sample(["Light", "warm", "light", "dry", "嫩绿", "Insulin", "孕妇"], rng.randint(0, 4)),
                 "attributes": {k: rng.choice("xyz") for k in rng.sample(["size", "colour", "form"], rng.randint(0, 3))},
                 "category": rng.choice(categories),
                 "brand": rng.choice(["Acme", "acme", "Oslo", None]),
@@ -93,6 +94,8 @@ class Expected:
 def facets(item: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
     tags = list(dict.fromkeys(tag.lower() for tag in item["tags"]))[: SETTINGS.item_tags]
     named = sorted(item["attributes"].items())[: SETTINGS.item_attributes]
+    if PRIVATE_TAGS & set(item["tags"]):
+        return []
     slots: list[tuple[str, str | None, str | None]] = []
     slots += [("category", None, item["category"].lower())] if item["category"] else []
     slots += [("brand", None, item["brand"].lower())] if item["brand"] else []

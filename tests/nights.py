@@ -69,7 +69,14 @@ def write_small_world(out: Path, small: Sequence[str] = SMALL) -> Path:
 def night_over(world: Path, root: Path, *sets: str) -> NightConfig:
     """Settings of a night over `world` into the lake at `root`; `sets` go last."""
     places = [f"inputs.{name}.path={world / file}" for name, file in FILES.items()]
-    given = [*places, f"root={root}", f"locale_files={ROOT}/conf/locales", "engine.backend=scripted", "show=0"]
+    given = [
+        *places,
+        f"root={root}",
+        f"locale_files={ROOT}/conf/locales",
+        "engine.backend=scripted",
+        "engine.retries=0",
+        "show=0",
+    ]
     return load_config(ROOT / "conf" / "local.yaml", [*given, f"template={ROOT}/conf/prompts/reference.yaml", *sets])
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from reasongen.config import NightConfig, load_config, load_settings
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import load_grammar
+from reasongen.evidence.private import PrivateWords
 from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
@@ -46,6 +47,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "licences/*/synonyms.yaml": lambda path: load_settings(Synonyms, path),
     "licences/*/acts.yaml": lambda path: load_settings(Acts, path),
     "licences/units.yaml": lambda path: load_settings(Units, path),
+    "privacy/*.yaml": lambda path: load_settings(PrivateWords, path),
     "policies/*/*.yaml": load_rule,
     "policies/evasions.yaml": lambda path: load_settings(Evasions, path),
     "world/*.yaml": lambda path: load_settings(Lexicon, path),

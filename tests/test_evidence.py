@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +26,11 @@ from evidence_account import (
 )
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reasongen.evidence import catalogue, frames, history, support
+from reasongen.evidence import catalogue, frames, history, load_private, support
 from reasongen.prompts import Frame, Literals
 from reasongen.schema import ACTIONS
 
+ROOT = Path(__file__).resolve().parent.parent
 ITEM_DDL = (
     "item_id string, title string, tags array<string>, attributes map<string,string>, category string, brand string, "
     "locale string"
@@ -36,6 +38,7 @@ ITEM_DDL = (
 EVENT_DDL = "user_id string, item_id string, event string, ts timestamp"
 PAIR_DDL = "user_id string, item_id string, scenario string, personal boolean"
 
+PRIVATE = load_private(ROOT / "conf" / "privacy", ["zh", "en"])
 BASES = [world(f"a{seed}", seed) for seed in (1, 2, 3)]
 DISTURBED = [renamed(disturbed(base, 7), f"b{base.name[1:]}") for base in BASES]
 
@@ -45,7 +48,9 @@ class Told:
 
     def __init__(self, spark: SparkSession, worlds: Sequence[World], keep: int) -> None:
         items = [tuple(item.values()) for one in worlds for item in one.items]
-        self.known = kept(catalogue(spark.createDataFrame(items, ITEM_DDL), settings=SETTINGS, classes=CLASSES))
+        self.known = kept(
+            catalogue(spark.createDataFrame(items, ITEM_DDL), settings=SETTINGS, classes=CLASSES, private=PRIVATE)
+        )
         self.events = spark.createDataFrame([event for one in worlds for event in one.events], EVENT_DDL)
         self.pairs = spark.createDataFrame([pair for one in worlds for pair in one.pairs], PAIR_DDL)
         self.keep = keep

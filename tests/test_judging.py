@@ -40,6 +40,7 @@ def judge_() -> Judge:
         NIGHT,
         30,
         14,
+        1,
         "model",
         "decode",
         load_policy(ROOT / "conf" / "policies"),

@@ -8,7 +8,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reasongen.config import EvidenceSettings
+from reasongen.evidence.private import Private, is_private
 from reasongen.evidence.slots import NO_FACET_HERE, Slot, slots
+from reasongen.prompts.neutral import TURN
 
 TITLE_CHARS = {"zh": 20, "en": 40}
 WORD_CHARS = 24
@@ -17,13 +19,16 @@ _LOOSE_ENDS = r"^[\s,:;，：；、–-]+|(?:\s+(?:and|or|with|to|of|for|the|a|a
 ANYTHING = {"zh": "商品", "en": "item"}
 
 
-def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[str, Mapping[str, str]]) -> DataFrame:
+def catalogue(
+    items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[str, Mapping[str, str]], private: Private
+) -> DataFrame:
     """Items ready to be spoken of; key item_id, and ordinal (0, 1, … in the order of item_id).
 
     In: item_id, title, tags, attributes, category, brand, locale (clean, unique item_id).
     `classes`: locale → noun → class of the noun (wear, eat, …); a noun that is not listed is a `thing`.
     Out: ordinal, item_id, locale, title (short), brand, noun, noun_class, words, names, values (attributes in the order
-    of their names), and one long per slot (`NO_FACET_HERE` where the item has none).
+    of their names), private (it may be no evidence), and one long per slot (`NO_FACET_HERE` where the item has none).
+    A private item has no facet: so no act on it supports another item, and no act on another supports it.
     """
     tags = F.slice(_words(F.coalesce("tags", F.array().cast("array<string>"))), 1, settings.item_tags)
     entries = F.array_sort(F.map_entries(F.coalesce("attributes", F.create_map().cast("map<string,string>"))))
@@ -39,6 +44,7 @@ def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[
         tags.alias("words"),
         F.col("told.name").alias("names"),
         F.col("told.value").alias("values"),
+        is_private(private).alias("private"),
     )
     keyed = spoken.select(
         (F.row_number().over(Window.orderBy("item_id")) - 1).cast("long").alias("ordinal"),
@@ -51,6 +57,7 @@ def catalogue(items: DataFrame, *, settings: EvidenceSettings, classes: Mapping[
 
 def _plain(text: Column) -> Column:
     """Free of what a prompt or a mark is made of; white space folded; at most WORD_CHARS characters."""
+    text = F.regexp_replace(text, TURN, " ")
     return F.trim(F.substring(F.regexp_replace(text, r"[\[\]{}<>|\\\"`#\p{Cntrl}\s]+", " "), 1, WORD_CHARS))
 
 
@@ -65,7 +72,7 @@ def _with_short_title(items: DataFrame) -> DataFrame:
     Step by step, each a column: in one expression every use of a step would compute all of the steps before it.
     """
     bare, brand, english = F.col("title"), F.col("brand"), F.col("locale") == "en"
-    noise = r"【[^】]*】|\[[^\]]*\]|《[^》]*》推荐|[\[\]{}<>|\\\"`#\p{Cntrl}]+"
+    noise = TURN + r"|【[^】]*】|\[[^\]]*\]|《[^》]*》推荐|[\[\]{}<>|\\\"`#\p{Cntrl}]+"
     led = F.when(F.length(brand) > 0, F.startswith(bare, brand)).otherwise(F.lit(False))
     word_end = F.nullif(F.regexp_extract(bare, rf"^.{{1,{TITLE_CHARS['en']}}}(?=\s|$)", 0), F.lit(""))
     steps = [
@@ -117,4 +124,6 @@ def _key(slot: Slot) -> Column:
             F.concat_ws("|", F.get(F.col("names"), slot.ordinal), F.get(F.col("values"), slot.ordinal)), F.lit("")
         ),
     }[slot.facet]
-    return F.when(value.isNull(), F.lit(NO_FACET_HERE)).otherwise(F.xxhash64(F.lit(slot.facet), "locale", value))
+    return F.when(F.col("private") | value.isNull(), F.lit(NO_FACET_HERE)).otherwise(
+        F.xxhash64(F.lit(slot.facet), "locale", value)
+    )

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.pipeline.archiving import archive
 from reasongen.pipeline.forgetting import erase_suppressed_since
-from reasongen.pipeline.generating import executors, slices_app, wanted_prompts, write_samples
+from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
+from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.preparing import Prepared, stored
 from reasongen.pipeline.progress import Stages, say
@@ -30,7 +31,8 @@ from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools
 from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
 from reasongen.quality import check_staged
-from reasongen.tables import Lease, Txn, append, read_suppressed, rows_version
+from reasongen.schema import STAGED
+from reasongen.tables import Lease, Txn, append, merge_changes, read_suppressed, rows_version
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,17 @@ class Attempt:
         reasons = self._table("reasons").where(F.col("scenario") == self.config.scenario)
         with self.stages.stage("plan"):
             kept, to_make = self._plan(pairs, reasons)
-        if self.run.prompts["generated"]:
+        next_slice = first_slice(self.run.token)
+        if count := self.run.prompts["generated"]:
             with self.stages.stage("generate"):
-                self._generate()
+                next_slice = self._generate("prompts", count, self.config.engine.samples, next_slice)
         with self.stages.stage("judge"):
             withdrawals = read_withdrawals(self.spark, self.config.root)
             judge = replace(self.tools.judge(self.config), withdrawn=withdrawals.words)
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
+        with self.stages.stage("retry"):
+            version = self._retry(to_make, judge, version, next_slice)
+        self._count_generated()
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
         stopped = withdrawn(self.spark, self.config.inputs.users, staged)
@@ -111,20 +117,55 @@ class Attempt:
         say(f"plan: {distinct - generated:,} of {distinct:,} prompts kept from earlier runs, {generated:,} to generate")
         return kept, to_make
 
-    def _generate(self) -> None:
-        """Writes the missing samples; counts tokens and loads from the rows that were written."""
-        run = self.run
-        write_samples(
+    def _generate(self, name: str, count: int, samples: int, next_slice: int) -> int:
+        """Writes what the `count` prompts staged as `name` lack of `samples`; returns the next slice's number."""
+        return write_samples(
             self.spark,
-            self.spark.read.parquet(f"{self.staging}/prompts"),
-            count=run.prompts["generated"],
+            self.spark.read.parquet(f"{self.staging}/{name}"),
+            count=count,
             path=self.paths["generations"],
             template=self.tools.template,
             settings=self.config.engine,
+            samples=samples,
             lease=self.lease,
-            app_id=slices_app(run.scenario),
-            facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": run.run_id},
+            app_id=slices_app(self.run.scenario),
+            first=next_slice,
+            facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": self.run.run_id},
         )
+
+    def _retry(self, to_make: DataFrame, judge: Judge, version: int, next_slice: int) -> int:
+        """One more sample for the prompts of pairs that none of theirs would do for, then another, up to the setting;
+        returns the version of the staged table that holds what came of it.
+
+        What was made in vain stays in `generations`, so no later night pays for it again.
+        """
+        engine, generations = self.config.engine, self._table("generations")
+        for number in range(1, engine.retries + 1):
+            path = f"{self.staging}/staged"
+            staged = self.spark.read.format("delta").option("versionAsOf", version).load(path)
+            lacking = staged.where(~F.col("source").eqNullSafe("model")).select(KEY)
+            pairs = to_make.join(lacking, KEY, "left_semi")
+            samples = engine.samples + number
+            wanted = wanted_prompts(
+                pairs, generations, model=self.tools.model, decode=self.tools.decode, samples=samples
+            )
+            if not (count := stored(wanted, f"{self.staging}/retry-{number}").count()):
+                continue  # an earlier run was here
+            self.run.prompts["retried"] = self.run.prompts.get("retried", 0) + count
+            next_slice = self._generate(f"retry-{number}", count, samples, next_slice)
+            asked = self.spark.read.parquet(f"{self.staging}/retry-{number}").select("prompt_hash")
+            again = pairs.join(asked, "prompt_hash", "left_semi")
+            stage(again, generations, judge=judge, path=f"{path}-{number}")
+            changes = self.spark.read.format("delta").load(f"{path}-{number}")
+            txn = Txn(f"reasongen/staged/{self.run.run_id}", number)
+            version = merge_changes(changes, path, STAGED, txn=txn, metadata=f"retry {number}")
+        return version
+
+    def _count_generated(self) -> None:
+        """Samples, tokens and loads, from the rows that were written."""
+        run = self.run
+        if not run.prompts["generated"] and not run.prompts.get("retried"):
+            return
         run.executors = executors(self.spark)
         mine = self._table("generations").where(F.col("run_id") == run.run_id)
         sums = (F.count("*"), F.sum("tokens_in"), F.sum("tokens_out"), F.count_distinct("engine_id"))

@@ -169,7 +169,8 @@ class _Road:
         """Acts, evidence rows and the frame, by the stages of the night."""
         config, told, begin = self.config, self.told, night_start(self.tools.night, self.config.inputs.timezone)
         classes = {name: locale.class_of for name, locale in self.tools.locales.items()}
-        known = catalogue(items.where(F.col("reject").isNull()), settings=config.evidence, classes=classes)
+        usable_items = items.where(F.col("reject").isNull())
+        known = catalogue(usable_items, settings=config.evidence, classes=classes, private=self.tools.private)
         events = valid_events(self._mine("events"), begin=begin)
         acts = history(events, known, before=begin, keep=config.evidence.history_items)
         usable = asked.where(F.col("reject").isNull()).select("user_id", "item_id", "scenario", "personal")
@@ -196,7 +197,7 @@ class _Road:
         number, chosen = number_of(told.user, told.item), False
         by_number = {row["sample"]: row for row in rows}
         samples = [Sample(row["sample"], row["text"], row["finish_reason"]) for row in rows]
-        for sample in in_turn(number, samples):
+        for sample in in_turn(number, samples, judge.samples):
             rendered = judge.renderer.fill(sample.text, frame, literals)
             verdict = judge.verdict(rendered, sample.text, sample.finish_reason, frame)
             state = "refused" if not verdict.passed else "not needed" if chosen else "chosen"

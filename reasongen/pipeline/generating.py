@@ -58,18 +58,21 @@ def write_samples(
     path: str,
     template: PromptTemplate,
     settings: EngineSettings,
+    samples: int,
     facts: dict[str, str],
     lease: Lease,
     app_id: str,
-) -> None:
-    """Generates every missing sample of `prompts` (written: prompt_hash, frame, have) into `generations` at `path`.
+    first: int,
+) -> int:
+    """Generates what each of `prompts` (written: prompt_hash, frame, have) lacks of `samples` into `generations` at
+    `path`; returns the number of the next slice.
 
     `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
-    a retried slice holds the same prompts; each is written under `app_id` and the lease's token, so that a run which
-    lost its lease adds none. Raises LeaseError between slices where it is lost.
+    a retried slice holds the same prompts; each is written under `app_id` and a number from `first` up, above those of
+    every earlier run, so that a run which lost its lease adds none. Raises LeaseError between slices where it is lost.
     """
     slices = -(-count // settings.slice_prompts)
-    asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(settings.samples - 1))))
+    asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(samples - 1))))
     numbered = asked.withColumn("slice", F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)))
     tasks, profile = _engine_tasks(spark)
     write = _writer(template, settings)
@@ -85,9 +88,10 @@ def write_samples(
             F.lit(None).cast("string").alias("owner"),
             F.lit(datetime.now(UTC)).alias("generated_at"),
         )
-        append(stamped.select(*GENERATIONS.names), path, Txn(app_id, first_slice(lease.token) + number))
+        append(stamped.select(*GENERATIONS.names), path, Txn(app_id, first + number))
         finished = count * (number + 1) // slices
         say(f"generate: {rate_line(finished, count, time.monotonic() - began, 'prompts')}")
+    return first + slices
 
 
 def slices_app(scenario: str) -> str:

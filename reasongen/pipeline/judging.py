@@ -70,6 +70,7 @@ class Judge:
     night: date
     valid_days: int
     recent_days: int
+    samples: int
     model_version: str
     decode_hash: str
     policy: Policy
@@ -94,9 +95,9 @@ class Judge:
         return f"{POLICY_VERSION}+{self.policy.version}+{hashlib.sha256(licences.encode()).hexdigest()[:8]}"
 
     def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
-        """The first sample that passes, in an order that `pair` (a number made from its key) rotates."""
+        """The first sample that passes, in the order of `in_turn`."""
         refused: list[tuple[int | None, str, Verdict]] = []
-        for sample in in_turn(pair, samples):
+        for sample in in_turn(pair, samples, self.samples):
             rendered = self.renderer.fill(sample.text, frame, literals)
             verdict = self.verdict(rendered, sample.text, sample.finish_reason, frame)
             if verdict.passed:
@@ -149,11 +150,13 @@ def number_of(user: str, item: str) -> int:
     return crc32(f"{user}/{item}".encode())
 
 
-def in_turn(pair: int, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples in the order in which this pair asks them."""
+def in_turn(pair: int, samples: Sequence[Sample], usual: int) -> list[Sample]:
+    """The samples in the order in which this pair asks them: the `usual` ones, which its number (`number_of`) rotates,
+    then those that were made because some pair had none that passed. So such a pair changes no other's choice."""
     ordered = sorted(samples)
-    turn = pair % len(ordered) if ordered else 0
-    return ordered[turn:] + ordered[:turn]
+    first = [sample for sample in ordered if sample.sample < usual]
+    turn = pair % len(first) if first else 0
+    return first[turn:] + first[:turn] + ordered[len(first) :]
 
 
 def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

@@ -79,6 +79,7 @@ def prepare(
             items.where(F.col("reject").isNull()),
             settings=config.evidence,
             classes={name: locale.class_of for name, locale in tools.locales.items()},
+            private=tools.private,
         ),
         f"{staging}/catalogue",
     )
@@ -98,6 +99,8 @@ def prepare(
     )
     stored(told.select(*PAIRS.names), f"{staging}/pairs")
     codes = _codes(sources, items, users, begin)
+    if private := known.where("private").count():
+        codes["items.private"] = private
     # Last of all: what says that the rest is whole.
     told_of = spark.createDataFrame([(json.dumps(classes), json.dumps(codes))], PREPARED)
     stored(told_of, f"{staging}/prepared")

@@ -11,6 +11,7 @@ from pathlib import Path
 from reasongen.config import NightConfig
 from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
+from reasongen.evidence import Private, load_private
 from reasongen.pipeline.judging import Judge
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
 from reasongen.validation import Policy, WordingJudge, load_licences, load_policy
@@ -30,6 +31,7 @@ class Tools:
     decode: str
     policy: Policy
     wordings: dict[str, WordingJudge]
+    private: Private
 
     @property
     def template_key(self) -> str:
@@ -39,7 +41,8 @@ class Tools:
     def digest(self, config: NightConfig) -> str:
         """Of everything but tables, code and weights that changes what a night writes."""
         judge = self.judge(config)
-        parts = (config.digest(), self.template_key, self.decode, judge.policy_version, judge.renderer.version)
+        judged = (judge.policy_version, judge.renderer.version)
+        parts = (config.digest(), self.template_key, self.decode, self.private.digest, *judged)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def judge(self, config: NightConfig) -> Judge:
@@ -51,7 +54,8 @@ def tools_of(config: NightConfig) -> Tools:
     """Template, locales and digests of a night. Raises ConfigError or ModelError."""
     locales, policy = _locales(config), load_policy(config.policies)
     versions = (model_version(config.engine), decode_hash(config.engine))
-    return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config))
+    private = load_private(config.privacy, config.locales)
+    return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config), private)
 
 
 def judge_of(config: NightConfig) -> Judge:
@@ -75,8 +79,8 @@ def _judge(
     wordings: Mapping[str, WordingJudge],
 ) -> Judge:
     renderer = Renderer({name: locales[name] for name in config.locales})
-    days = (config.serving.valid_days, config.evidence.recent_days)
-    return Judge(renderer, night, *days, model, decode, policy, wordings)
+    numbers = (config.serving.valid_days, config.evidence.recent_days, config.engine.samples)
+    return Judge(renderer, night, *numbers, model, decode, policy, wordings)
 
 
 def _wordings(config: NightConfig) -> dict[str, WordingJudge]:

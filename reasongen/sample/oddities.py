@@ -12,6 +12,7 @@ from reasongen.sample.lexicon import Lexicon, phrase
 HUGE = 1 << 20
 UNKNOWN_LOCALE = "xx"
 LOOKALIKES = ("[e1.count]", "<|im_start|>system", "{{ title }}", "[INST] [i.title]")
+PRIVATE_TAG = {"zh": "孕妇适用", "en": "for pregnancy"}
 
 Row = dict[str, Any]
 
@@ -81,6 +82,7 @@ ODDITIES: Mapping[str, Callable[[Row, Item, Lexicon], Row | bytes]] = {
     "mark_lookalike": _lookalike,
     "null_tags": lambda row, item, lexicon: {**row, "tags": None},
     "null_attributes": lambda row, item, lexicon: {**row, "attributes": None},
+    "private": lambda row, item, lexicon: {**row, "tags": [PRIVATE_TAG[lexicon.locale], *row["tags"]]},
     "null_price": lambda row, item, lexicon: {**row, "price": None},
 }
 

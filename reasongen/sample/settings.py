@@ -56,6 +56,7 @@ class ItemDirt(Settings):
     null_tags: NonNegativeInt = 4
     null_attributes: NonNegativeInt = 4
     null_price: NonNegativeInt = 4
+    private: NonNegativeInt = 4
 
 
 class UserDirt(Settings):
