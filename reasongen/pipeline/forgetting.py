@@ -22,8 +22,8 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline.exports import Exports
+from reasongen.pipeline.mending import mend
 from reasongen.pipeline.receipt import Receipt, TableReceipt
-from reasongen.pipeline.standing import mend
 from reasongen.schema import SUPPRESSIONS
 from reasongen.secret import UserKey, load_key
 from reasongen.serving.forgotten import Forgotten

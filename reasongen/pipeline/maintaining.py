@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
+from reasongen.pipeline.mending import mend
 from reasongen.pipeline.progress import say
-from reasongen.pipeline.standing import mend
 from reasongen.schema import OUTPUTS
 from reasongen.tables import CONFLICTS, read_version, remove_unreachable, rewrite_sorted, size_of
 

@@ -15,10 +15,11 @@ from reasongen.errors import LeaseError
 from reasongen.pipeline.attempt import Attempt
 from reasongen.pipeline.generating import first_slice, slices_app
 from reasongen.pipeline.ledger import Run, code_version, record_run
+from reasongen.pipeline.mending import mend
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages, say
 from reasongen.pipeline.publishing import WRITTEN, publish_app
-from reasongen.pipeline.standing import mend, past_runs
+from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import tools_of
 from reasongen.schema import OUTPUTS
 from reasongen.tables import (

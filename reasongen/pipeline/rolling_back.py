@@ -23,6 +23,7 @@ from reasongen.config import NightConfig
 from reasongen.errors import HistoryError, LeaseError
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.ledger import Run, code_version, record_run
+from reasongen.pipeline.mending import mend
 from reasongen.pipeline.night import LEASE_SECONDS, fence_sleeper
 from reasongen.pipeline.preparing import stored
 from reasongen.pipeline.publishing import KEY, leaving, publish_app, removals
@@ -99,6 +100,8 @@ def roll_back(spark: SparkSession, config: NightConfig, night: date, *, dry_run:
     another run works on this scenario, ContractError where items or users cannot be read, ConfigError as a night does.
     """
     paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
+    if not dry_run:
+        mend(config.root)
     past = past_runs(paths["runs"], config.scenario)
     left = past.that_left(night)
     _must_be_readable(spark, paths["reasons"], left)

@@ -1,4 +1,4 @@
-"""What earlier runs left: a finished night or the evidence of a killed attempt, and a commit that was torn.
+"""What earlier runs left: a finished night, or the evidence of a killed attempt.
 
 Reads `runs` by a reader that is not Spark, so that a night with nothing to do costs seconds.
 """
@@ -18,7 +18,6 @@ from reasongen.errors import HistoryError, LeaseError
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.preparing import Prepared, prepared_in
 from reasongen.pipeline.progress import say
-from reasongen.tables import set_torn_aside
 
 DONE = ("published", "unchanged")
 ROLLED_BACK = "rolled_back"
@@ -74,12 +73,6 @@ class PastRuns:
                 say(f"evidence: that of {row['run_id']} is used, which had the same tables and settings")
                 return found
         return None
-
-
-def mend(root: str) -> None:
-    """Sets aside what a loss of power tore, and says so: nobody should have to, at night."""
-    for name in set_torn_aside(root):
-        say(f"{name}: the last commit was torn, by a loss of power most likely; it is set aside and done again")
 
 
 def past_runs(path: str, scenario: str) -> PastRuns:

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline.judging import category_of
+from reasongen.pipeline.mending import mend
 from reasongen.pipeline.present import item_facts, items_now
 from reasongen.prompts import load_locales
 from reasongen.schema import LOCALES, WITHDRAWALS
@@ -77,6 +78,8 @@ def withdraw(spark: SparkSession, config: NightConfig, kind: Kind, value: str, *
     value = plain(value) if kind == "term" else value
     if kind == "rule":
         _must_be_known(value, config)
+    if not dry_run:
+        mend(config.root)
     listed = (kind, value) in _rows(spark, config.root)
     if not dry_run and (not listed or kind == "rule"):  # a rule may say more than when it was listed
         _add(spark, config.root, kind, value)
