@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from nights import ENVIRONMENT, local_session, write_small_world
 
 os.environ.update(ENVIRONMENT)
+if not hasattr(sys.modules["__main__"], "__file__"):  # a worker of xdist: pyspark would take it for a doctest, and exit
+    sys.modules["__main__"].__file__ = __file__
+# The same examples each time: what is red stays red until it is mended, and nobody's change meets another's fault.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
