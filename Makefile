@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 READY := .venv/.ready
 JARS := .local/jars/.checked
 CONFIG ?= conf/local.yaml
@@ -15,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 SUBMIT := .venv/bin/spark-submit --driver-memory 4g --driver-java-options "-Dlog4j2.configurationFile=file:$(CURDIR)/conf/log4j2.properties" \
 	--jars $$(ls .local/jars/*.jar | paste -sd,)
 
-.PHONY: help setup world generate plan report test test-slow faults lint bench lock clean
+.PHONY: help setup world generate plan report test test-slow test-long faults lint bench lock clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,10 +46,13 @@ report: setup ## the newest night's page for people, and an index: .local/lake/r
 	$(PY) jobs/report.py --config $(CONFIG)
 
 test: setup ## the tests that fit 15 minutes on two cores
-	$(PY) -m pytest
+	$(PYTEST)
 
-test-slow: setup ## real spark-submit, kills, clusters, real data where it is there
-	$(PY) -m pytest -m slow
+test-slow: setup ## real spark-submit, kills, real data where it is there
+	$(PYTEST) -m "slow and not long"
+
+test-long: setup ## further cases of the slow tests
+	$(PYTEST) -m long
 
 faults: setup ## crash states, interleavings, kills: what SEED draws, in 20 minutes; tests/faults/run.py has them all
 	rm -rf .local/faults/draw

@@ -28,7 +28,7 @@ from reasongen.tables.suppression import with_user_hash
 
 PLANTED = people(20)
 USERS = [person.user for person in PLANTED]
-SLOW = pytest.mark.slow
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
 HOLDERS = ("reasons", "quarantine", "events", "candidates", "users")
 SESSION = {
     "spark.databricks.delta.properties.defaults.checkpointInterval": "2",
@@ -101,7 +101,11 @@ def compaction(spark: SparkSession, table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [None, *(pytest.param(one, marks=SLOW) for one in (change_feed, deletion_vectors, compaction))]
+    "setting",
+    [
+        pytest.param(None, marks=SLOW),
+        *(pytest.param(one, marks=LONG) for one in (change_feed, deletion_vectors, compaction)),
+    ],
 )
 def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_nothing(
     spark: SparkSession, lake: Path, setting: Any
@@ -137,7 +141,7 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
     assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
 
 
-@SLOW
+@LONG
 def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession, lake: Path) -> None:
     forget_users(spark, config_of(lake), USERS)
     others = digest_of_others(lake / "reasons", PLANTED)
@@ -155,6 +159,7 @@ def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession,
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) -> None:
     stood, files = versions(lake), sorted(map(str, lake.rglob("*")))
     receipt = forget_users(spark, config_of(lake), USERS, dry_run=True)
@@ -169,7 +174,7 @@ def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) ->
     assert not any(user in receipt.text() for user in USERS)
 
 
-@SLOW
+@LONG
 def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession, lake: Path) -> None:
     record_run(f"{lake}/runs", Run("live", date(2026, 3, 2), "recommendation", 99))
     receipt = forget_users(spark, config_of(lake), USERS)
@@ -186,7 +191,7 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
+@LONG
 def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lake: Path) -> None:
     slow = config_of(lake, "forget.reader_hours=5")
     receipt = forget_users(spark, slow, USERS)
@@ -232,7 +237,7 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
+@LONG
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
     receipt = forget_users(spark, config_of(lake, "forget.inputs=false"), USERS)
@@ -265,7 +270,7 @@ def test_a_team_s_own_table_is_erased_and_a_log_that_still_names_them_is_said(
     assert receipt.out_of_reach == {"inputs.users": "format csv", "inputs.candidates": "no Delta table there"}
 
 
-@SLOW
+@LONG
 def test_without_the_key_neither_forget_nor_a_later_night_goes_on(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -85,7 +85,7 @@ def submitted(words: list[str], told: str = "") -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["command line", "standard input"])
+@pytest.mark.parametrize("how", [pytest.param("command line", marks=pytest.mark.long), "standard input"])
 def test_under_spark_submit_no_byte_is_left_in_logs_and_event_log_either(tmp_path: Path, how: str) -> None:
     lake = tmp_path / "lake"
     plant_world(lake, PLANTED)

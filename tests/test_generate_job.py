@@ -85,6 +85,7 @@ def test_an_unknown_setting_is_exit_2_and_names_the_nearest(world: Path, tmp_pat
     assert "did you mean `temperature`" in done.stdout
 
 
+@pytest.mark.long
 def test_a_refused_gate_is_exit_3_and_publishes_nothing(world: Path, tmp_path: Path) -> None:
     done = run(world, tmp_path / "lake", "--set", "engine.scripted.fault_rate=0.9")
     assert done.returncode == 3, done.stderr[-2000:]

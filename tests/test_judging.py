@@ -40,7 +40,7 @@ def judge_() -> Judge:
         NIGHT,
         30,
         14,
-        1,
+        3,
         "model",
         "decode",
         load_policy(ROOT / "conf" / "policies"),
@@ -73,6 +73,14 @@ def test_a_passing_sample_is_rendered_and_its_spans_are_claims(judge_: Judge) ->
 
 def test_pairs_take_different_samples_of_one_prompt(judge_: Judge) -> None:
     assert [judge_.choose(pair, frame(), LITERALS, samples(*GOOD)).sample for pair in range(6)] == [0, 1, 2, 0, 1, 2]
+
+
+def test_what_was_made_for_another_pair_changes_no_choice(judge_: Judge) -> None:
+    """The fixture's night makes three samples of a prompt; further ones are there because some pair had none."""
+    for pair in range(6):
+        more = judge_.choose(pair, frame(), LITERALS, samples(*GOOD[:3], GOOD[0], GOOD[1]))
+        assert more.sample == judge_.choose(pair, frame(), LITERALS, samples(*GOOD[:3])).sample
+    assert judge_.choose(1, frame(), LITERALS, samples(CUT, CUT, CUT, UNKNOWN, GOOD[0])).sample == 4
 
 
 def test_the_choice_does_not_see_in_which_order_samples_arrive(judge_: Judge) -> None:

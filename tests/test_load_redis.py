@@ -316,7 +316,7 @@ STEPS = st.one_of(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.long)])
 def test_whatever_happens_to_the_table_and_the_folder_a_store_ends_with_what_the_table_holds(
     examples: int, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> None:

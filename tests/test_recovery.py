@@ -20,7 +20,7 @@ from reasongen.pipeline import Run, attempt, generate_night, night
 from reasongen.tables import take_lease
 
 SLICES = "engine.slice_prompts=200"
-SLOW = pytest.mark.slow
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
 
 
 class DriverGoneError(Exception):
@@ -69,11 +69,11 @@ def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) ->
     ("step", "after", "evidence_is_used", "samples_are_used"),
     [
         pytest.param("prepare", True, True, False, marks=SLOW),
-        pytest.param("write_samples", False, True, False, marks=SLOW),
+        pytest.param("write_samples", False, True, False, marks=LONG),
         ("write_samples", True, True, True),
         pytest.param("stage", True, True, True, marks=SLOW),
-        pytest.param("check_staged", False, True, True, marks=SLOW),
-        pytest.param("publish", False, True, True, marks=SLOW),
+        pytest.param("check_staged", False, True, True, marks=LONG),
+        pytest.param("publish", False, True, True, marks=LONG),
         ("publish", True, True, True),
     ],
 )
@@ -100,7 +100,7 @@ def test_whatever_step_it_dies_at_the_next_run_completes_it(
     assert sum(1 for _ in Path(config.root, "staging").iterdir()) == 0
 
 
-@SLOW
+@LONG
 def test_evidence_of_other_tables_or_half_written_evidence_is_not_used(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_run_beside_a_live_one_leaves_without_a_trace(
     assert generate_night(spark, config).status == "published"
 
 
-@pytest.mark.parametrize("step", [pytest.param("write_samples", marks=SLOW), "publish"])
+@pytest.mark.parametrize("step", [pytest.param("write_samples", marks=LONG), "publish"])
 def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame, step: str
 ) -> None:

@@ -69,7 +69,7 @@ def test_what_was_tried_in_vain_is_not_paid_for_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["stage", "merge_changes"])
+@pytest.mark.parametrize("step", ["stage", pytest.param("merge_changes", marks=pytest.mark.long)])
 def test_a_night_that_dies_between_two_tries_goes_on_from_there(
     spark: SparkSession, night: tuple[Run, Path], small_world: Path, tmp_path: Path, step: str
 ) -> None:

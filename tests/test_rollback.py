@@ -118,6 +118,7 @@ def test_it_puts_back_every_row_in_one_commit_and_once(spark: SparkSession, nigh
     assert version(lake) == stood + 1
 
 
+@pytest.mark.long
 def test_the_next_night_goes_on_from_what_was_put_back(spark: SparkSession, nights: Nights) -> None:
     lake = nights.lake
     roll_back(spark, config_of(lake), FIRST)
@@ -136,6 +137,7 @@ def test_the_next_night_goes_on_from_what_was_put_back(spark: SparkSession, nigh
     assert reasons(lake).equals(before)
 
 
+@pytest.mark.long
 def test_the_same_night_again_does_not_take_the_rollback_for_its_own_work(spark: SparkSession, nights: Nights) -> None:
     stood = generate_night(spark, config_of(nights.lake, *BAD))  # here, at this place: now it is the same night
     assert stood.status == "unchanged"
@@ -282,6 +284,7 @@ def test_it_is_not_done_before_another_reader_has_counted_its_rows(
     assert reasons(nights.lake).equals(nights.first)
 
 
+@pytest.mark.long
 def test_what_is_taken_down_while_it_works_does_not_come_back(
     spark: SparkSession, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:

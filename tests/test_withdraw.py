@@ -147,7 +147,7 @@ def test_a_rule_of_a_category_holds_for_every_noun_of_its_class() -> None:
     assert found.column("gone").to_pylist() == ["food", "gone item"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_rule_refuses_since_a_night_began_is_not_published(
     spark: SparkSession, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -111,7 +112,7 @@ FAULTS: tuple[Callable[[str], tuple[str, str]], ...] = (
 )
 
 _SCRIPT = json.dumps([VERBS, FIRST, SECOND, ITEM, ALONE], ensure_ascii=False, sort_keys=True)
-SCRIPT_DIGEST = hashlib.sha256(f"scripted 1 {_SCRIPT}".encode()).hexdigest()
+SCRIPT_DIGEST = hashlib.sha256(f"scripted 2 {_SCRIPT}".encode()).hexdigest()
 
 
 class Pieces(NamedTuple):
@@ -129,6 +130,7 @@ class ScriptedEngine:
         self.engine_id = new_engine_id()
         self._salt = f":{settings.seed}".encode()
         self._fault_rate = settings.scripted.fault_rate
+        self._faulty_below = min(int(self._fault_rate * 2**32), 2**32 - 1).to_bytes(4, "big")
         self._pause = settings.scripted.seconds_per_prompt
 
     def generate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -152,7 +154,8 @@ class ScriptedEngine:
         first, second, item = pieces
         text = first[draw % len(first)] + second[(draw >> 8) % len(second)] + item[(draw >> 16) % len(item)]
         text = text[0].upper() + text[1:]
-        if self._fault_rate and zlib.crc32(b"fault" + key) < self._fault_rate * 2**32:
+        # No checksum here: those of two samples of a prompt differ by a constant, and would be faulty together.
+        if self._fault_rate and blake2b(b"fault" + key, digest_size=4).digest() < self._faulty_below:
             return FAULTS[(draw >> 4) % len(FAULTS)](text)
         return text, "stop"
 
