@@ -159,7 +159,13 @@ def test_what_nobody_may_see_any_more_stays_away(spark: SparkSession, nights: Ni
     gone, withdrawn = items["item_id"][-1], items["item_id"][-2]
     word = "looked"
     forgotten = people(1)[0].user
-    config = config_of(lake, "forget.reader_hours=24", f"policies={policies}", f"night='{day}'")
+    privacy = Path(shutil.copytree(ROOT / "conf" / "privacy", tmp_path / "privacy"))
+    telling = told_of(before, but=[gone, withdrawn])
+    (privacy / "en.yaml").write_text(
+        f"locale: en\nversion: 2\nsource: a test\nwords: {{any: ['{telling['title'].lower()}']}}\n"
+    )
+    places = [f"policies={policies}", f"privacy={privacy}"]
+    config = config_of(lake, "forget.reader_hours=24", *places, f"night='{day}'")
 
     forget_users(spark, config, [forgotten])
     withdraw(spark, config, "item", withdrawn)
@@ -177,6 +183,10 @@ def test_what_nobody_may_see_any_more_stays_away(spark: SparkSession, nights: Ni
         pl.when(pl.col("user_id") == forgotten).then(pl.lit("suppressed"))
         .when(pl.col("user_id") == minor).then(pl.lit("minor"))
         .when((pl.col("user_id") == opted_out) & (pl.col("evidence").list.len() > 0)).then(pl.lit("consent"))
+        .when(
+            (pl.col("evidence").list.len() > 0) & ((pl.col("item_id") == telling["item_id"])
+            | pl.col("evidence").list.eval(pl.element().struct.field("item_id") == telling["item_id"]).list.any())
+        ).then(pl.lit("private"))
         .when(pl.col("item_id") == gone).then(pl.lit("item_gone"))
         .when(pl.col("valid_until") < day).then(pl.lit("expired"))
         .when(pl.col("item_id") == withdrawn).then(pl.lit("withdrawn"))
@@ -184,7 +194,16 @@ def test_what_nobody_may_see_any_more_stays_away(spark: SparkSession, nights: Ni
         .alias("code"),
     )  # fmt: skip
     wanted = dict(codes.drop_nulls("code")["code"].value_counts().iter_rows())
-    assert set(wanted) == {"suppressed", "minor", "consent", "item_gone", "expired", "withdrawn", "X01_looked"}
+    assert set(wanted) == {
+        "suppressed",
+        "minor",
+        "consent",
+        "private",
+        "item_gone",
+        "expired",
+        "withdrawn",
+        "X01_looked",
+    }
 
     stood = version(lake)
     plan = roll_back(spark, config, FIRST, dry_run=True)
@@ -199,6 +218,15 @@ def test_what_nobody_may_see_any_more_stays_away(spark: SparkSession, nights: Ni
     assert after.filter(~MINE).equals(nights.first.filter(others_left))
     told = done.text() + json.dumps(done.as_json())
     assert not any(value in told for value in (forgotten, opted_out, minor))
+
+
+def told_of(rows: pl.DataFrame, but: list[str]) -> dict[str, Any]:
+    """The English item that most reasons rest on: its id and its title as it is spoken of."""
+    about = rows.filter(pl.col("locale") == "en").explode("evidence").unnest("evidence", separator=".")
+    told = about.group_by("evidence.item_id", "evidence.title").len().drop_nulls().sort("len", "evidence.item_id")
+    told = told.filter(~pl.col("evidence.title").str.contains(r"[^a-zA-Z ]") & ~pl.col("evidence.item_id").is_in(but))
+    item, title, _ = told.row(-1)
+    return {"item_id": item, "title": title}
 
 
 def change_users(lake: Path, user: str, **values: str) -> None:

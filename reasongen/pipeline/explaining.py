@@ -171,6 +171,7 @@ class _Road:
         classes = {name: locale.class_of for name, locale in self.tools.locales.items()}
         usable_items = items.where(F.col("reject").isNull())
         known = catalogue(usable_items, settings=config.evidence, classes=classes, private=self.tools.private)
+        told.private = known.where(F.col("private") & (F.col("item_id") == told.item)).count() > 0
         events = valid_events(self._mine("events"), begin=begin)
         acts = history(events, known, before=begin, keep=config.evidence.history_items)
         usable = asked.where(F.col("reject").isNull()).select("user_id", "item_id", "scenario", "personal")

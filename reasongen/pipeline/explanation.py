@@ -43,6 +43,7 @@ class Explanation:
     candidate: dict[str, Any] = field(default_factory=dict)
     user_row: dict[str, Any] | None = None
     item_row: dict[str, Any] | None = None
+    private: bool = False
     acts_in_all: int = 0
     acts: list[dict[str, Any]] = field(default_factory=list)
     pair: dict[str, Any] = field(default_factory=dict)
@@ -107,7 +108,8 @@ class Explanation:
             newest = f"newest {row['title']} ({row['item_id']}), {row['last_ts']:%Y-%m-%d}"
             yield f"  {row['id']}  {row['action']} × {row['items']}, {what}; {newest}"
         if not self.pair["evidence"]:
-            yield "  none: the catalogue alone" + ("" if self.pair["personal"] else ", as behaviour may not be used")
+            why = ", as behaviour may not be used" if not self.pair["personal"] else ""
+            yield "  none: the catalogue alone" + (", as the item tells of private things" if self.private else why)
         yield from (f"  act  {act['ts']:%Y-%m-%d %H:%M} {act['event']} {act['item_id']}" for act in self.acts)
         yield f"3 prompt {self.pair['prompt_hash'][:16]}, template {self.template}"
         yield f"  shown   {self.pair['frame']}"

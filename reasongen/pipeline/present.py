@@ -27,7 +27,7 @@ def items_now(spark: SparkSession, config: NightConfig) -> SourceFrame:
 
 def item_facts(items: SourceFrame, config: NightConfig) -> DataFrame:
     """What a frame shows of each usable item; key item_id. Out: item_id, noun, words, attribute, brand (whether it has
-    one)."""
+    one), private (no act on it may be evidence)."""
     inputs = config.inputs
     clean = clean_items(
         items.frame, default_locale=inputs.default_locale, locales=config.locales, max_chars=inputs.max_text_chars
@@ -37,7 +37,7 @@ def item_facts(items: SourceFrame, config: NightConfig) -> DataFrame:
     private = load_private(config.privacy, config.locales)
     known = catalogue(usable, settings=config.evidence, classes={}, private=private)
     attribute = F.get("names", F.lit(0)).alias("attribute")
-    return known.select("item_id", "noun", "words", attribute, F.col("brand").isNotNull().alias("brand"))
+    return known.select("item_id", "noun", "words", attribute, F.col("brand").isNotNull().alias("brand"), "private")
 
 
 def people(users: SourceFrame) -> DataFrame:

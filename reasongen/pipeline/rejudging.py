@@ -19,6 +19,7 @@ from reasongen.config import NightConfig
 from reasongen.evidence.frames import FEW_FROM, MANY_FROM
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.present import item_facts, items_now, newest, people
+from reasongen.pipeline.publishing import KEY
 from reasongen.pipeline.tools import judge_of
 from reasongen.pipeline.withdrawing import Withdrawals, read_withdrawals
 from reasongen.prompts import Claim, EvidenceRow, Frame, Locale, Rendered
@@ -81,7 +82,7 @@ def lists_now(root: str) -> tuple[int | None, int | None]:
 
 def with_left_out(reasons: DataFrame, today: Today) -> DataFrame:
     """Rows of schema.REASONS with `left_out`: null for what may be shown, else why not, the first that holds of
-    minor, consent, item_gone, expired, withdrawn, or the first rule that refuses the words.
+    minor, consent, private, item_gone, expired, withdrawn, or the first rule that refuses the words.
 
     In: nobody who is suppressed. A reason with evidence rests on its user's behaviour: it needs consent.
     """
@@ -91,15 +92,26 @@ def with_left_out(reasons: DataFrame, today: Today) -> DataFrame:
         judged = judged.withColumns({"may": F.lit(today.assumed), "minor": F.lit(False)})
     else:
         judged = judged.join(today.people, "user_id", "left")
+    judged = judged.join(_private(reasons, today.facts), KEY, "left")
     code = (
         F.when(F.col("minor"), "minor")
         .when((F.size("evidence") > 0) & ~F.coalesce("may", F.lit(False)), "consent")
+        .when(F.col("private"), "private")
         .when(~F.col("known"), "item_gone")
         .when(F.col("valid_until") < F.lit(today.judge.night), "expired")
         .when(F.col("item_id").isin(*today.withdrawals.items), "withdrawn")
         .otherwise(F.col("refused_by"))
     )
     return judged.select(*REASONS.names, code.alias("left_out"))
+
+
+def _private(reasons: DataFrame, facts: DataFrame) -> DataFrame:
+    """Keys of reasons that rest on behaviour, of which one side is a private item now. Out: the key, private (true)."""
+    personal = reasons.where(F.size("evidence") > 0)
+    sides = F.array_union(F.array("item_id"), F.col("evidence.item_id"))
+    private = facts.where("private").select(F.col("item_id").alias("side"))
+    found = personal.select(*KEY, F.explode(sides).alias("side")).join(private, "side", "left_semi")
+    return found.select(KEY).distinct().withColumn("private", F.lit(True))
 
 
 def without_suppressed(reasons: DataFrame, today: Today) -> DataFrame:
