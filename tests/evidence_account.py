@@ -102,21 +102,22 @@ def facets(item: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
     return slots + [("tag", tag, None) for tag in tags] + [("attribute", name, value) for name, value in named]
 
 
-def touched(one: World, user: str, keep: int) -> dict[str, tuple[int, int]]:
+def touched(one: World, user: str, keep: int, before: datetime) -> dict[str, tuple[int, int]]:
     """item → (strength, minute) of its strongest and then newest act, for the `keep` items touched last."""
     acts: dict[str, list[tuple[int, int]]] = {}
     for actor, item, event, ts in one.events:
-        if actor == user and ts < BEGIN:
+        if actor == user and ts < before:
             acts.setdefault(item, []).append((ACTIONS.index(event), int(ts.timestamp() // 60)))
     newest = sorted(acts, key=lambda item: (-max(minute for _, minute in acts[item]), item))[:keep]
     return {item: max(acts[item]) for item in newest}
 
 
-def expected(one: World, pair: tuple[str, str, str, bool], budget: int) -> list[Expected]:
+def expected(one: World, pair: tuple[str, str, str, bool], budget: int, before: datetime = BEGIN) -> list[Expected]:
+    """The evidence of a pair, best first, of acts before the night; acts on items that are gone do not count."""
     user, item_id, _, personal = pair
     by_id = {item["item_id"]: item for item in one.items}
     item, scored = by_id[item_id], []
-    acts = touched(one, user, SETTINGS.history_items) if personal else {}
+    acts = touched(one, user, SETTINGS.history_items, before) if personal else {}
     for place, facet in enumerate(facets(item)):
         alike = {
             other: act

@@ -139,15 +139,14 @@ class Attempt:
 
         What was made in vain stays in `generations`, so no later night pays for it again.
         """
-        engine, generations = self.config.engine, self._table("generations")
+        engine, path = self.config.engine, f"{self.staging}/staged"
         for number in range(1, engine.retries + 1):
-            path = f"{self.staging}/staged"
             staged = self.spark.read.format("delta").option("versionAsOf", version).load(path)
             lacking = staged.where(~F.col("source").eqNullSafe("model")).select(KEY)
             pairs = to_make.join(lacking, KEY, "left_semi")
             samples = engine.samples + number
             wanted = wanted_prompts(
-                pairs, generations, model=self.tools.model, decode=self.tools.decode, samples=samples
+                pairs, self._table("generations"), model=self.tools.model, decode=self.tools.decode, samples=samples
             )
             if not (count := stored(wanted, f"{self.staging}/retry-{number}").count()):
                 continue  # an earlier run was here
@@ -155,7 +154,7 @@ class Attempt:
             next_slice = self._generate(f"retry-{number}", count, samples, next_slice)
             asked = self.spark.read.parquet(f"{self.staging}/retry-{number}").select("prompt_hash")
             again = pairs.join(asked, "prompt_hash", "left_semi")
-            stage(again, generations, judge=judge, path=f"{path}-{number}")
+            stage(again, self._table("generations"), judge=judge, path=f"{path}-{number}")
             changes = self.spark.read.format("delta").load(f"{path}-{number}")
             txn = Txn(f"reasongen/staged/{self.run.run_id}", number)
             version = merge_changes(changes, path, STAGED, txn=txn, metadata=f"retry {number}")

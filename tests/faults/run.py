@@ -4,6 +4,7 @@ crash       2,964 states in which a crash can leave the lake, each recovered
 interleave  108: two verbs on one lake, the second done whole while the first stands still
 kill        1,000 kills of the commit protocol alone
 driver      100 kills and pauses of a night under spark-submit
+nights      one case: --nights of them over tables that change by the day, against an account in plain Python
 
 One line for each case in OUT/<kind>-<seed>.log; what is written there is not done again, so it can be stopped at any
 time. A red case prints the line that repeats it. Exit: 0 all green, 1 something is red.
@@ -82,8 +83,18 @@ def kill(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         yield str(number), lambda _, number=number: kill_once(options.out / "kills", options.seed, number)
 
 
-KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill}
-IN_A_SESSION = ("crash", "interleave")
+def nights(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Night after night."""
+    from simulated import simulate
+
+    yield (
+        str(options.nights),
+        lambda spark: simulate(spark, options.out / "nights", options.seed, options.nights),
+    )
+
+
+KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill, "nights": nights}
+IN_A_SESSION = ("crash", "interleave", "nights")
 
 
 def arguments() -> argparse.Namespace:
@@ -92,6 +103,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--seed", type=int, default=1, help="draws the order of the cases")
     parser.add_argument("--cases", type=int, default=None, help="at most so many, counting those done; default: all")
+    parser.add_argument("--nights", type=int, default=60, help="of the kind nights: how many")
     parser.add_argument("--only", help="one case, by its name")
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), default=Path(".local/faults").resolve())
     return parser.parse_args()
