@@ -143,7 +143,7 @@ class Attempt:
         for number in range(1, engine.retries + 1):
             staged = self.spark.read.format("delta").option("versionAsOf", version).load(path)
             lacking = staged.where(~F.col("source").eqNullSafe("model")).select(KEY)
-            pairs = to_make.join(lacking, KEY, "left_semi")
+            pairs = stored(to_make.join(lacking, KEY, "left_semi"), f"{self.staging}/lacking-{number}")
             samples = engine.samples + number
             wanted = wanted_prompts(
                 pairs, self._table("generations"), model=self.tools.model, decode=self.tools.decode, samples=samples
