@@ -212,6 +212,26 @@ def test_a_second_run_that_found_all_done_leaves_the_page_to_the_first(lake: Pat
     assert (lake / "report" / f"{NIGHT}-{SCENARIO}-000002.html").is_file()
 
 
+def test_a_rollback_is_told_on_the_page_of_either_night(lake: Path) -> None:
+    """Two nights, then the first one is put back; then a third night ends the story."""
+    second, third = NIGHT + timedelta(1), NIGHT + timedelta(2)
+    pairs = {"put_back": 7, "kept": 2, "removed": 1, "left_out.minor": 1, "left_out.R05_price": 2}
+    nothing = {"codes": {}, "prompts": {}, "seconds": {}, "gate": "", "samples": 0, "tokens_in": 0, "tokens_out": 0}
+    back = run_row(NIGHT, 3, status="rolled_back", pairs=pairs, **nothing)
+    write_lake(lake, runs=[run_row(second, 2), back])
+    first = read(page_of(lake, f"night='{NIGHT}'"))
+    assert "Tonight 9 reasons stand for 12 candidates" in first
+    assert "A rollback at 2026-03-02 02:00 (UTC) put these reasons back, less 3 that nobody may see any more." in first
+    assert f"{NIGHT}-{SCENARIO}-000003 put back" in first
+    taken = f"They stand no more: a rollback at 2026-03-02 02:00 (UTC) put back the night of {NIGHT}."
+    assert taken in read(page_of(lake, f"night='{second}'"))
+    of_itself = read(page_of(lake, run=f"{NIGHT}-{SCENARIO}-000003"))
+    assert "7 reasons came back, 2 stood already, 1 were taken out." in of_itself
+    write_lake(lake, runs=[run_row(third, 4)])
+    assert "rollback" not in read(page_of(lake, f"night='{second}'")).replace("rolled", "")
+    assert "rollback" not in read(page_of(lake, f"night='{third}'"))
+
+
 def test_a_refused_night_names_the_check_and_what_still_stands(lake: Path) -> None:
     check = {"name": "fallback_share", "wanted": "0 to 0.1", "found": 0.9, "passed": False}
     gate = json.dumps({"passed": False, "checks": [check]})

@@ -10,7 +10,7 @@ from typing import Any
 from reasongen.config import NightConfig
 from reasongen.report import readings
 from reasongen.report.lake import Lake
-from reasongen.report.nights import DONE, Night, Row, night_of
+from reasongen.report.nights import DONE, ROLLED_BACK, Night, Row, night_of
 from reasongen.report.refusals import refusals
 
 
@@ -59,7 +59,7 @@ def collect(lake: Lake, config: NightConfig, night: date, run_id: str | None = N
     run = told.run
     done = run is not None and run["status"] in DONE
     # Its own version of the reasons: the newest one too, where a forgetting or a withdrawal came after the last night.
-    last = max((row["token"] for row in runs if row["status"] in DONE), default=0)
+    last = max((row["token"] for row in runs if row["status"] in (*DONE, ROLLED_BACK)), default=0)
     kept = lake.view("reasons", run["delta_version"] if run is not None and done and run["token"] < last else None)
     texts = _texts(lake, config) if done and kept else None
     refused = None

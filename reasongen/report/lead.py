@@ -6,15 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from reasongen.report.collect import Facts
-from reasongen.report.nights import ENDS, Row, funnel, gate_of, reasons_of
+from reasongen.report.nights import ENDS, PUT_BACK, Night, Row, funnel, gate_of, reasons_of
 from reasongen.report.words import Said, joined, say, span
 
 
 def lead(facts: Facts) -> list[Said]:
-    """Sentences, the first the most important. Every status has its own."""
+    """Sentences, the first the most important. Every status has its own; a rollback since then is told behind."""
+    return [*_of_the_run(facts), *([_rollback(facts.night)] if facts.night.rollback else [])]
+
+
+def _rollback(night: Night) -> Said:
+    row = night.rollback
+    assert row is not None
+    told = {"at": f"{row['started_at']:%Y-%m-%d %H:%M}", "night": row["night"]}
+    if row["night"] != night.night:
+        return say("lead.rolled_back_to", **told)
+    left = sum(count for name, count in row["pairs"].items() if name.startswith("left_out."))
+    return say("lead.put_back", left=left, **told)
+
+
+def _of_the_run(facts: Facts) -> list[Said]:
     run = facts.run
     if run is None:
         return [say("lead.missing", stand=_stand(facts))]
+    if PUT_BACK in run["pairs"]:
+        told = {name: run["pairs"].get(name, 0) for name in (PUT_BACK, "kept", "removed")}
+        return [say("lead.rollback", **told)]
     if run["status"] == "started":
         return [say("lead.started", at=f"{run['started_at']:%Y-%m-%d %H:%M}", stand=_stand(facts))]
     if run["status"] == "refused":

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 DONE = ("published", "unchanged")
+ROLLED_BACK, PUT_BACK = "rolled_back", "put_back"
 MADE = ("published", "re_rendered", "fallback")
 ENDS = (*MADE[:2], "kept", "fallback")
 """How a pair with a reason ends, in the order in which a page shows it."""
@@ -26,12 +27,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Night:
-    """One night as its page sees it: the run it tells of, the other attempts at it, and the nights before it."""
+    """One night as its page sees it: the run it tells of, the other attempts at it, the nights before it, and the
+    rollback after it that no published night has followed."""
 
     night: date
     run: Row | None
     attempts: tuple[Row, ...]
     before: tuple[Row, ...]
+    rollback: Row | None = None
 
     @property
     def last(self) -> Row | None:
@@ -54,11 +57,16 @@ def night_of(runs: Sequence[Row], night: date, run_id: str | None = None) -> Nig
     run = next((row for row in attempts if row["run_id"] == run_id), None) if run_id else deciding(attempts)
     nights = sorted({row["night"] for row in runs if row["night"] < night})
     told = [deciding([row for row in runs if row["night"] == one and row["status"] in DONE]) for one in nights]
-    return Night(night, run, attempts, tuple(row for row in told if row is not None))
+    after = [row for row in runs if run is not None and row["token"] > run["token"]]
+    changed = [row for row in after if row["status"] in ("published", ROLLED_BACK)]
+    rollback = changed[-1] if changed and changed[-1]["status"] == ROLLED_BACK else None
+    return Night(night, run, attempts, tuple(row for row in told if row is not None), rollback)
 
 
 def deciding(attempts: Sequence[Row]) -> Row | None:
-    """The run that made a night what it is: the newest, unless that one only found everything done already."""
+    """The run that made a night what it is: the newest, unless that one only found everything done already. A rollback
+    puts back what another run made."""
+    attempts = [row for row in attempts if PUT_BACK not in row["pairs"]]
     if not attempts:
         return None
     ended = [row for row in attempts if row["status"] not in ("unchanged", "started")]
