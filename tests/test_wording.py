@@ -51,6 +51,16 @@ def asked(text: str, frame: Frame, literals: Literals = HIDDEN) -> list[Failure]
 
 
 @pytest.mark.parametrize(
+    "told", ["You passed on [e1.items]", "Like [e1.items] you passed on", "You passed on [e1.title]"]
+)
+def test_what_reads_as_a_refusal_is_no_sharing(told: str) -> None:
+    """Who shared a thing did not pass on it; "passed on to a friend" says what it means."""
+    shared = replace(FRAMES["en"], evidence=(EvidenceRow("category", "", "share", "few"),))
+    assert [one.rule for one in asked(f"{told}; here is [i.title].", shared)] == ["R18_act"]
+    assert asked(f"{told} to a friend; here is [i.title].", shared) == []
+
+
+@pytest.mark.parametrize(
     ("locale", "text"),
     [
         ("en", "You bought [e1.items], and [i.this] is [i.word1]."),
