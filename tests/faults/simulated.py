@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections import Counter
@@ -40,6 +41,7 @@ DIES = {8: ("write_samples", True), 19: ("stage", True), 40: ("publish", False),
 """Day → the step at which the first run of that night dies, before it has begun or after it is done."""
 CONSENT = {5: False, 20: False, 45: True}
 KEY = ["user_id", "item_id"]
+os.environ.setdefault("REASONGEN_FORGET_KEY", "a key for the tests alone")
 
 
 class DriverGoneError(Exception):
@@ -309,6 +311,7 @@ class Simulation:
     def _hold(self, true: bool, what: str) -> None:
         if not true:
             self.differences.append(f"day {self.days.day}: {what}")
+            print(self.differences[-1], flush=True)
 
 
 def simulate(spark: SparkSession, out: Path, seed: int, nights: int) -> str:
