@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from pathlib import Path
 
@@ -226,6 +228,17 @@ def test_labelled_sentences_are_judged_as_labelled(locale: str) -> None:
     violating = sum(row["violates"] for row in rows)
     assert wrong.count(True) <= 0.08 * violating
     assert wrong.count(False) <= 0.08 * (len(rows) - violating)
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    """In one process too: a notebook, a stream."""
+    folder = Path(shutil.copytree(POLICIES, tmp_path / "policies"))
+    before = load_policy(folder)
+    assert load_policy(folder) is before
+    rule = folder / "en" / "R05_price.yaml"
+    rule.write_text(rule.read_text().replace("version: 1", "version: 9"))
+    os.utime(rule, ns=(1, 1))
+    assert {one.version for one in load_policy(folder).rules if one.id == "R05_price" and one.locale == "en"} == {9}
 
 
 def test_the_gate_of_a_language_holds_its_rules_alone() -> None:

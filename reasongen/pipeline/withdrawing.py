@@ -144,7 +144,9 @@ def _matching(spark: SparkSession, config: NightConfig, kind: Kind, values: tupl
         nouns = item_facts(items_now(spark, config), config).select("item_id", "noun")
         texts = reasons.select("locale", "item_id", "reason", F.expr(_WHAT[kind]).alias("gone")).distinct()
         judged = texts.join(nouns, "item_id", "left").select("locale", "noun", "reason", "gone")
-        return judged.mapInArrow(_breaking(_policy_now(config), _classes(config), frozenset(values)), "gone string")
+        return judged.mapInArrow(
+            _breaking(load_policy(config.policies), _classes(config), frozenset(values)), "gone string"
+        )
     return spark.createDataFrame([(value,) for value in values], "gone string")
 
 
@@ -181,14 +183,8 @@ def _classes(config: NightConfig) -> dict[str, Mapping[str, str]]:
     return {name: locale.class_of for name, locale in load_locales(config.locale_files).items()}
 
 
-def _policy_now(config: NightConfig) -> Policy:
-    """As the files are this moment: a process that works for hours read them when it began."""
-    load_policy.cache_clear()
-    return load_policy(config.policies)
-
-
 def _must_be_known(rule: str, config: NightConfig) -> None:
-    known = sorted({one.id for one in _policy_now(config).rules})
+    known = sorted({one.id for one in load_policy(config.policies).rules})
     if rule not in known:
         near = get_close_matches(rule, known, n=1) or known[:1]
         raise ConfigError(f"--rule: wanted the id of a rule below {config.policies}; found another. Try {near[0]}.")

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from reasongen.config import Settings, load_settings
 from reasongen.errors import ConfigError
-from reasongen.validation.rules import bounded
+from reasongen.validation.rules import bounded, files_now
 
 Patterns = tuple[str, ...]
 
@@ -128,9 +128,16 @@ def one_of(patterns: Patterns, locale: str) -> re.Pattern[str]:
     return re.compile(whole if locale == "zh" else rf"(?<![a-z0-9])(?:{whole})(?![a-z0-9])")
 
 
-@lru_cache(maxsize=8)
 def load_licences(folder: str | Path, locale: str) -> Licences:
-    """Licences of one language: FOLDER/LOCALE/{words,synonyms,acts}.yaml, FOLDER/units.yaml. Raises ConfigError."""
+    """Licences of one language, as its files are now: FOLDER/LOCALE/{words,synonyms,acts}.yaml, FOLDER/units.yaml.
+
+    Raises ConfigError.
+    """
+    return _licences(str(folder), locale, files_now(folder))
+
+
+@lru_cache(maxsize=8)
+def _licences(folder: str, locale: str, _: tuple[tuple[str, int], ...]) -> Licences:
     own = Path(folder) / locale
     if not own.is_dir():
         raise ConfigError(f"{own}: wanted a folder of licences for {locale!r}; found none")

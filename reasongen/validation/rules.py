@@ -151,9 +151,19 @@ def load_rule(path: str | Path) -> Rule:
     return load_settings(Rule, path)
 
 
-@lru_cache(maxsize=4)
 def load_policy(folder: str | Path) -> Policy:
-    """Every rule below the folder. Raises ConfigError: no rules, two of one name and language, a faulty file."""
+    """Every rule below the folder, as its files are now. Raises ConfigError: no rules, two of one name and language, a
+    faulty file."""
+    return _policy(str(folder), files_now(folder))
+
+
+def files_now(folder: str | Path) -> tuple[tuple[str, int], ...]:
+    """The YAML files below a folder, each with when it was written: a reader that keeps what it read looks here."""
+    return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(Path(folder).rglob("*.yaml")))
+
+
+@lru_cache(maxsize=4)
+def _policy(folder: str, _: tuple[tuple[str, int], ...]) -> Policy:
     files = sorted(Path(folder).glob("*/*.yaml"))
     if not files:
         raise ConfigError(f"{folder}: wanted rules as LOCALE/NAME.yaml; found none")
