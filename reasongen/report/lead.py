@@ -30,8 +30,8 @@ def _of_the_run(facts: Facts) -> list[Said]:
     if run is None:
         return [say("lead.missing", stand=_stand(facts))]
     if PUT_BACK in run["pairs"]:
-        told = {name: run["pairs"].get(name, 0) for name in (PUT_BACK, "kept", "removed")}
-        return [say("lead.rollback", **told)]
+        counts = {name: run["pairs"].get(name, 0) for name in (PUT_BACK, "kept", "removed")}
+        return [say("lead.rollback", **counts)]
     if run["status"] == "started":
         return [say("lead.started", at=f"{run['started_at']:%Y-%m-%d %H:%M}", stand=_stand(facts))]
     if run["status"] == "refused":
