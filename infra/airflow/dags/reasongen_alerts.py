@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
 
 CONNECTION = "reasongen_alerts"
 SECONDS = 10
@@ -21,9 +21,15 @@ log = logging.getLogger(__name__)
 
 
 def task_failed(context: Mapping[str, Any]) -> None:
-    """What `on_failure_callback` calls, once a task has failed for good. The jobs' own words name nobody."""
-    task = context["ti"]
-    why = str(context.get("exception") or "it was stopped from outside")
+    """What `on_failure_callback` calls, once a task has failed for good.
+
+    Faults and refusals are told whole: these are the jobs' own words, which name nobody. Of a crash only the first line
+    leaves this place: the stack of another library may hold a row.
+    """
+    task, error = context["ti"], context.get("exception")
+    why = str(error or "it was stopped from outside")
+    if not isinstance(error, AirflowFailException):
+        why = why.partition("\n")[0]
     facts = {"dag": task.dag_id, "run": task.run_id, "task": task.task_id, "try": task.try_number}
     _tell({"text": f"{task.dag_id}: {task.task_id} failed in {task.run_id}: {why}", **facts, "why": why})
 

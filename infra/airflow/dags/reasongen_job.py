@@ -103,3 +103,5 @@ class Job(SparkSubmitOperator):
                 super().execute(context)
         except AirflowException as error:
             raise verdict(self.job, error) from None
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = {"night": night_of(context, self.night_timezone)}

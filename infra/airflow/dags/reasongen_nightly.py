@@ -51,7 +51,7 @@ READY = Path(__file__).resolve().parents[1] / "ready.py"
 NOT_YET = 75
 
 REASONS = Asset("reasongen_reasons", extra={"table": "reasons"})
-"""Other DAGs are started by it:  DAG("load_store", schedule=[Asset("reasongen_reasons")])"""
+"""Starts other DAGs; `extra` of its event says which night:  DAG(…, schedule=[Asset("reasongen_reasons")])"""
 
 with DAG(
     dag_id="reasongen_nightly",
@@ -76,6 +76,7 @@ with DAG(
         "settings": Param([], type="array", items={"type": "string", "pattern": "^[^=]+="}, description="KEY=VALUE"),
     },
     default_args={
+        "owner": "reasongen",
         "retries": 3,
         "retry_delay": timedelta(minutes=5),
         "retry_exponential_backoff": 2.0,
