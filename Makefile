@@ -19,7 +19,7 @@ AIRFLOW := .local/airflow
 AIRFLOW_READY := $(AIRFLOW)/venv/.ready
 AIRFLOW_ENV := PATH="$(CURDIR)/$(AIRFLOW)/venv/bin:$$PATH" AIRFLOW_HOME="$(CURDIR)/$(AIRFLOW)" \
 	AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/infra/airflow/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False \
-	AIRFLOW__API__HOST=127.0.0.1 AIRFLOW_CONN_REASONGEN_SPARK='{"conn_type": "spark", "host": "local[*,4]"}'
+	AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__CORE__PARALLELISM=4 AIRFLOW_CONN_REASONGEN_SPARK='{"conn_type": "spark", "host": "local[*,4]"}'
 
 .PHONY: help setup world generate plan report airflow airflow-setup airflow-test test test-slow test-long faults lint \
 	bench lock clean

@@ -25,6 +25,7 @@ from deltalake.exceptions import DeltaError
 
 from reasongen.config import InputSettings, load_config
 from reasongen.errors import EXIT_OK, ReasongenError
+from reasongen.serving.lake import dataset_of
 
 NOT_YET = 75
 DAY = timedelta(days=1)
@@ -49,10 +50,12 @@ def _stale(path: str, column: str, begin: datetime) -> Iterator[str]:
     """Asks for one row of the day before `begin`, not for the newest: a faulty feed may hold rows of next year. Files
     whose statistics exclude that day are not read."""
     try:
-        rows = DeltaTable(path).to_pyarrow_dataset()
+        table = DeltaTable(path)
+        rows = dataset_of(table, path)
         kind = rows.schema.field(column).type
-        if not pa.types.is_timestamp(kind):
-            raise KeyError(column)
+        mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
+        if mapped or not pa.types.is_timestamp(kind):  # of mapped columns pyarrow would read nulls, without an error
+            raise ValueError(column)
     except (DeltaError, KeyError, ValueError, NotImplementedError) as error:
         print(f"events: age left to the contract: {type(error).__name__}")
         return

@@ -10,9 +10,10 @@ maintain  sorts and tidies the tables; only after a night that was published
 The night's date is the day on which the run's data interval ends. Running it again is safe: unchanged inputs generate
 nothing and commit nothing. A crash is tried again with growing pauses; a fault (exit code 2) and a refusal (3) fail at
 once; where another run works (4) it is tried later, where a newer night stands it is skipped. Nights that were missed
-are not caught up: the newest one is what the recommender needs. To fill in a week, oldest night first:
+are not caught up: the newest one is what the recommender needs. To fill in the nights 1 to 7, oldest first (both dates
+mean their midnight):
 
-  airflow backfill create --dag-id reasongen_nightly --from-date 2026-03-01 --to-date 2026-03-07 --max-active-runs 1
+  airflow backfill create --dag-id reasongen_nightly --from-date 2026-03-01 --to-date 2026-03-08 --max-active-runs 1
 
 No task depends on the night before: a refused night would stop all later ones. Order comes from one run at a time;
 where somebody starts more, the lease holds, and so does the rule that no older night is published over a newer one.
