@@ -64,7 +64,8 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        # From the hour of the schedule: that of DAGRUN_QUEUED_AT keeps Airflow 3.3 from clearing a task (HTTP 500).
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(hours=DEADLINE_HOURS),
         callback=SyncCallback(deadline_missed),
     ),
