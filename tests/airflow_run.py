@@ -40,7 +40,11 @@ def parse() -> dict[str, Any]:
         }
         for one in dag.tasks
     }
-    facts = {"catchup": dag.catchup, "runs": dag.max_active_runs, "deadlines": len(dag.deadline)}
+    facts = {
+        "catchup": dag.catchup,
+        "runs": dag.max_active_runs,
+        "deadlines": [type(one.reference).__name__ for one in dag.deadline],
+    }
     return {"errors": bag.import_errors, "tasks": tasks, "params": sorted(dag.params), **facts}
 
 

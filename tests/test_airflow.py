@@ -76,7 +76,9 @@ def states(told: dict[str, Any]) -> dict[str, str]:
 def test_the_dag_is_read_and_says_what_it_should(airflow_home: Path) -> None:
     told, _ = airflow(environment(airflow_home), "parse")
     assert told["errors"] == {}
-    assert (told["catchup"], told["runs"], told["deadlines"]) == (False, 1, 1)
+    assert (told["catchup"], told["runs"]) == (False, 1)
+    # Counted from the queue, Airflow 3.3 cannot clear a task: its people could not run a mended night again.
+    assert told["deadlines"] == ["DagRunLogicalDateDeadline"]
     assert told["params"] == ["config", "limit", "night", "settings"]
     tasks = told["tasks"]
     assert {name: one["after"] for name, one in tasks.items()} == {
