@@ -15,8 +15,14 @@ export GX_ANALYTICS_ENABLED := false
 export TOKENIZERS_PARALLELISM := false
 SUBMIT := .venv/bin/spark-submit --driver-memory 4g --driver-java-options "-Dlog4j2.configurationFile=file:$(CURDIR)/conf/log4j2.properties" \
 	--jars $$(ls .local/jars/*.jar | paste -sd,)
+AIRFLOW := .local/airflow
+AIRFLOW_READY := $(AIRFLOW)/venv/.ready
+AIRFLOW_ENV := PATH="$(CURDIR)/$(AIRFLOW)/venv/bin:$$PATH" AIRFLOW_HOME="$(CURDIR)/$(AIRFLOW)" \
+	AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/infra/airflow/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__CORE__PARALLELISM=4 AIRFLOW_CONN_REASONGEN_SPARK='{"conn_type": "spark", "host": "local[*,4]"}'
 
-.PHONY: help setup world generate plan report test test-slow test-long faults lint bench lock clean
+.PHONY: help setup world generate plan report airflow airflow-setup airflow-test test test-slow test-long faults lint \
+	bench lock clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +51,20 @@ plan: world ## what a night would do and cost; writes nothing
 report: setup ## the newest night's page for people, and an index: .local/lake/report/index.html
 	$(PY) jobs/report.py --config $(CONFIG)
 
+# The sample world has no events of today: the scheduled night, which would wait hours for them, gives up at once.
+airflow: world airflow-setup ## Airflow with the nightly DAG, on this machine alone (127.0.0.1:8080), until Ctrl-C
+	$(AIRFLOW_ENV) REASONGEN_WAIT_HOURS=$${REASONGEN_WAIT_HOURS:-0} airflow standalone
+
+airflow-setup: $(AIRFLOW_READY) ## Airflow in an environment of its own, from hash-pinned requirements; only once
+
+$(AIRFLOW_READY): requirements/airflow.txt | setup
+	python3 -m venv $(AIRFLOW)/venv
+	.venv/bin/uv pip install -q --python $(AIRFLOW)/venv/bin/python --require-hashes -r requirements/airflow.txt
+	touch $@
+
+airflow-test: airflow-setup ## whole nights through the DAG, over a small world
+	$(PY) -m pytest -m "slow or long" tests/test_airflow.py
+
 test: setup ## the tests that fit 15 minutes on two cores
 	$(PYTEST)
 
@@ -67,7 +87,7 @@ bench: world ## the figures of README
 	$(PY) benchmarks/engine.py --quick
 
 lock: setup ## compiles requirements/*.in again
-	for name in bootstrap runtime dev; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	for name in bootstrap runtime dev airflow; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## removes what a night wrote; keeps .venv and jars
