@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -89,6 +91,7 @@ def spark_overhead(model: str, rows: int, rounds: int) -> list[float]:
         )
 
     told = []
+    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     here = SparkSettings(master="local[2,4]", jars=str(ROOT / ".local" / "jars"))
     try:
         with open_spark(here) as spark:
