@@ -18,7 +18,7 @@ SECONDS = 420
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not AIRFLOW.exists(), reason="no Airflow on this machine: `make airflow-venv` brings it"),
+    pytest.mark.skipif(not AIRFLOW.exists(), reason="no Airflow on this machine: `make airflow-setup` brings it"),
 ]
 
 
