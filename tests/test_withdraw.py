@@ -167,6 +167,21 @@ def test_what_a_rule_refuses_since_a_night_began_is_not_published(
     assert reasons(lake).filter(BROKEN).height == 0
 
 
+def test_a_torn_commit_does_not_keep_a_reason_up(spark: SparkSession, lake: Path) -> None:
+    """Half of a commit is left of what was withdrawn before: that is done again, and so is this."""
+    config = config_of(lake)
+    first, second = reasons(lake)["item_id"].unique().sort()[:2]
+    withdraw(spark, config, "item", first)
+    for name in ("withdrawals", "reasons"):
+        last = max((lake / name / "_delta_log").glob("0*.json"))
+        last.write_bytes(last.read_bytes()[:40])
+    withdraw(spark, config, "item", second)
+    assert reasons(lake).filter(pl.col("item_id") == second).height == 0
+    assert reasons(lake).filter(pl.col("item_id") == first).height > 0
+    withdraw(spark, config, "item", first)
+    assert reasons(lake).filter(pl.col("item_id").is_in([first, second])).height == 0
+
+
 def test_nothing_to_withdraw_is_a_fault(spark: SparkSession, lake: Path) -> None:
     with pytest.raises(ConfigError, match="wanted what to withdraw"):
         withdraw(spark, config_of(lake), "term", " ")

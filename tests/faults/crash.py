@@ -13,8 +13,6 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from recording import TORN, Recording
 
-from reasongen.tables import set_torn_aside
-
 NAMES = [step.name for step in STEPS]
 
 
@@ -51,8 +49,6 @@ def recover(spark: SparkSession, recording: Recording, case: Case, lake: Path) -
         seen = readable(lake)
         assert seen.equals(before) or seen.equals(after), f"{seen.height} rows of neither night could be read"
     paid = samples(lake) if not torn_log else samples(lake).clear() if "generations" in newest else made.clear()
-    if torn_log and not step.mends:
-        set_torn_aside(str(lake))
     done = step.do(spark, recording.folder / "world", lake)
     assert readable(lake).equals(after), "other rows than an undisturbed run gives"
     kept = samples(lake)

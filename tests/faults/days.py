@@ -32,13 +32,12 @@ os.environ.setdefault("REASONGEN_FORGET_KEY", "a key for the tests alone")
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to the lake. `night`: it is a night, and a second one must find nothing to do. `mends`: it sets
-    torn commits aside by itself."""
+    """One thing done to the lake; it sets torn commits aside by itself. `night`: it is a night, and a second one must
+    find nothing to do."""
 
     name: str
     do: Callable[[SparkSession, Path, Path], Any]
     night: bool = False
-    mends: bool = True
 
 
 def first_night(world: Path, root: Path) -> NightConfig:
@@ -85,9 +84,7 @@ def whom(world: Path) -> str:
 STEPS = (
     Step("first", lambda spark, world, root: generate_night(spark, first_night(world, root)), night=True),
     Step("second", lambda spark, world, root: generate_night(spark, second_night(world, root)), night=True),
-    Step(
-        "withdraw", lambda spark, world, root: withdraw(spark, second_night(world, root), "item", "i00060"), mends=False
-    ),
+    Step("withdraw", lambda spark, world, root: withdraw(spark, second_night(world, root), "item", "i00060")),
     Step("maintain", lambda spark, _, root: maintain_tables(spark, str(root), keep_hours=24)),
     Step("forget", lambda spark, world, root: forget_users(spark, second_night(world, root), [whom(world)])),
 )
