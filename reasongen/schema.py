@@ -106,6 +106,20 @@ CANDIDATES = Table(
 
 INPUTS = {table.name: table for table in (EVENTS, ITEMS, USERS, CANDIDATES)}
 
+SPLITS = ("train", "validation", "test")
+
+REFERENCES = Table(
+    "references",
+    (
+        _C("user_id", "string", "for whom it was written; null: for anybody", required=False),
+        _C("item_id", "string", "about what; null or not in items: the row is rejected"),
+        _C("reason", "string", "the labelled words; null or blank: the row is rejected"),
+        _C("split", "string", "train, validation or test; null: drawn by item and user", required=False),
+        _C("ts", "timestamp", "UTC; evidence is what was known before; null: the night's date", required=False),
+    ),
+    people=True,
+)
+
 _SPAN = "array<struct<start:int,end:int,evidence:string,mark:string>>"
 _EVIDENCE = (
     "array<struct<id:string,facet:string,word:string,action:string,items:int,item_id:string,title:string,"
@@ -229,6 +243,28 @@ QUARANTINE = Table(
     ),
     people=True,
     statistics=("run_id", "scenario"),
+)
+
+EXAMPLES = Table(
+    "examples",
+    (
+        _C("user_id", "string", "for whom; null: for anybody"),
+        _C("item_id", "string", "about what"),
+        _C("split", "string", "train, validation or test"),
+        _C("locale", "string", "zh or en"),
+        _C("template", "string", "key of the prompt template that the target is written for"),
+        _C("prompt_hash", "string", "sha-256 of template and frame"),
+        _C("frame", "string", "what the prompt shows, canonical JSON"),
+        _C("literals", "string", "what it hides, JSON"),
+        _C("reason", "string", "as it was labelled"),
+        _C("target", "string", "what is to be learnt, with marks where the template has them; null: nothing is borne"),
+        _C("marks", "int", "literals of the reason that became marks"),
+        _C("claims", "int", "content words and literals of the reason"),
+        _C("borne", "int", "of these, those that the frame bears"),
+    ),
+    people=True,
+    statistics=("split", "locale"),
+    checks=(("split_known", "split in ('train', 'validation', 'test')"),),
 )
 
 _COUNTS = "map<string,bigint>"
