@@ -204,6 +204,12 @@ class NightConfig(Settings):
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
+class ExampleConfig(NightConfig):
+    """Everything that `jobs/examples.py` needs: a night's settings, and where the labelled reasons stand."""
+
+    references: SourceSettings
+
+
 _TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
 S = TypeVar("S", bound=Settings)
 

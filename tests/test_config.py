@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from reasongen.config import NightConfig, load_config, load_settings
+from reasongen.config import ExampleConfig, NightConfig, load_config, load_settings
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import load_grammar
 from reasongen.evidence.private import PrivateWords
@@ -35,8 +35,8 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
     "cluster.yaml": load_config,
-    "places*.yaml": load_config,
-    "places/*.yaml": load_config,
+    "places.yaml": load_config,
+    "*references.yaml": lambda path: load_settings(ExampleConfig, path),
     "world.yaml": load_world_settings,
     "train*.yaml": lambda path: load_settings(TrainSettings, path),
     "evaluate*.yaml": load_exam,

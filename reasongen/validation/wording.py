@@ -58,6 +58,14 @@ class WordingJudge:
             found = self._remembered(frame, skeleton)
         return [_filled_in(one, rendered) for one in found] if found else []
 
+    def claims(self, frame: Frame, skeleton: str) -> tuple[int, int]:
+        """How many spans of a text say something, and how many of these the frame bears. Marks are borne."""
+        text, bound = _standing_in(skeleton, frame.locale)
+        if frame.literals is not None:
+            text, bound = skeleton, []
+        _, claims = self._judge.judge(_record(frame, text), bound=bound)
+        return len(claims), sum(one.evidence is not None for one in claims)
+
     def _remembered(self, frame: Frame, skeleton: str) -> tuple[_Found, ...]:
         found = self._known.get((frame, skeleton))
         if found is None:
