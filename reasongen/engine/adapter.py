@@ -1,4 +1,9 @@
-"""Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for."""
+"""Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for.
+
+LoRA is merged into the weights. The virtual tokens of prompt tuning become rows of the table of embeddings, which no
+output layer knows: the prompt then begins with their ids, in both backends, and they stand right before its first
+token (peft leaves the padding between them). A prefix stays beside the weights, which backend torch refuses.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +23,11 @@ def weights_digest(directory: str) -> str:
     return directory_digest(directory, _WEIGHTS)
 
 
-def with_adapter(model: Any, base: str, adapter: str) -> Any:
-    """`model` with the adapter; LoRA is merged into the weights, which then cost nothing more. Raises ModelError."""
+def with_adapter(model: Any, base: str, adapter: str) -> tuple[Any, tuple[int, ...]]:
+    """`model` with the adapter, and the ids that every prompt begins with (none but for prompt tuning).
+
+    Raises ModelError.
+    """
     folder = Path(adapter)
     config = _config(folder)
     _made_for(base, folder, config)
@@ -34,7 +42,25 @@ def with_adapter(model: Any, base: str, adapter: str) -> Any:
         stray = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(adapted)))
     if stray:  # peft skips these without a word
         raise ModelError(f"{adapter}: wanted an adapter for {base}; {len(stray)} weights have no place, as {stray[0]}.")
-    return adapted.merge_and_unload() if config.get("peft_type") == "LORA" else adapted
+    match config.get("peft_type"):
+        case "LORA":
+            return adapted.merge_and_unload(), ()
+        case "PROMPT_TUNING":
+            return _with_virtual_tokens(adapted)
+        case _:
+            return adapted, ()
+
+
+def _with_virtual_tokens(adapted: Any) -> tuple[Any, tuple[int, ...]]:
+    from torch import cat, nn
+
+    virtual = adapted.get_prompt_embedding_to_save(adapted.active_adapter)
+    model = adapted.get_base_model()
+    table = model.get_input_embeddings()
+    known = table.weight.detach()
+    # A new parameter, not a resized model: a tied output layer keeps the old one and never writes a virtual token.
+    table.weight = nn.Parameter(cat([known, virtual.to(known)]), requires_grad=False)
+    return model, tuple(range(len(known), len(known) + len(virtual)))
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class TransformersEngine:
             torch.set_num_threads(1)
         self.engine_id = new_engine_id()
         longest = longest_prompt(settings, self._loaded.positions)
-        self._intake = Intake(self._loaded.tokenizer, self._loaded.ends, longest, self.engine_id)
+        self._intake = Intake(self._loaded.tokenizer, self._loaded.ends, longest, self.engine_id, self._loaded.lead)
         print(self._first_line(settings, time.monotonic() - began), file=sys.stderr, flush=True)
 
     def _first_line(self, settings: EngineSettings, seconds: float) -> str:

@@ -32,7 +32,8 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to write. `ends` are the ids that end a text, `pad` fills the left, `positions` bounds a row."""
+    """A model ready to write. `ends` are the ids that end a text, `pad` fills the left, `positions` bounds a row,
+    `lead` are ids that every prompt begins with."""
 
     model: Any
     tokenizer: Any
@@ -40,6 +41,7 @@ class Loaded:
     ends: tuple[int, ...]
     pad: int
     positions: int | None
+    lead: tuple[int, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -61,13 +63,14 @@ def load(settings: EngineSettings) -> Loaded:
             f" {len(tokenizer)}. Tokenizer and weights are not of one training."
         )
     ends = _ends(folder, model, tokenizer)
+    lead: tuple[int, ...] = ()
     if settings.adapter is not None:
-        model = with_adapter(model, settings.model, settings.adapter)
+        model, lead = with_adapter(model, settings.model, settings.adapter)
     # The directory's own sampling defaults must not leak into ours: generate() fills what we leave open from them.
     model.generation_config = GenerationConfig()
     pad = ends[0] if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
     positions = getattr(model.config, "max_position_embeddings", None)
-    return Loaded(model.to(device).eval(), tokenizer, device, ends, pad, positions)
+    return Loaded(model.to(device).eval(), tokenizer, device, ends, pad, positions, lead)
 
 
 def device_of(settings: EngineSettings) -> torch.device:

@@ -51,7 +51,7 @@ class TorchEngine:
             torch.set_num_threads(1)
         self.engine_id = new_engine_id()
         self._longest = longest_prompt(settings, loaded.positions)
-        self._intake = Intake(loaded.tokenizer, loaded.ends, self._longest, self.engine_id)
+        self._intake = Intake(loaded.tokenizer, loaded.ends, self._longest, self.engine_id, loaded.lead)
         used = psutil.Process().memory_info().rss >> 20
         print(
             f"engine {self.engine_id}: {loaded.device}, {settings.dtype}, {loaded.parameters:,} parameters,"
