@@ -220,16 +220,21 @@ def load_settings(kind: type[S], path: str | Path, sets: Sequence[str] = ()) -> 
     Raises ConfigError that lists every fault: a missing file, YAML that does not parse, unknown keys (with the nearest
     known one), values out of range.
     """
-    try:
-        plain = OmegaConf.to_container(
-            OmegaConf.merge(_layers(Path(path)), OmegaConf.from_dotlist(list(sets))), resolve=True
-        )
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: wanted YAML settings and key=value overrides; found: {error}") from error
+    plain = read_plain(path, sets)
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
         raise ConfigError(_explain(kind, str(path), error)) from error
+
+
+def read_plain(path: str | Path, sets: Sequence[str] = ()) -> dict[str, Any]:
+    """What the file, its `extends` chain and the overrides say, unchecked. Raises ConfigError where it is no YAML."""
+    try:
+        merged = OmegaConf.merge(_layers(Path(path)), OmegaConf.from_dotlist(list(sets)))
+        plain: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: wanted YAML settings and key=value overrides; found: {error}") from error
+    return plain
 
 
 def load_config(path: str | Path, sets: Sequence[str] = ()) -> NightConfig:

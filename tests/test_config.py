@@ -16,7 +16,7 @@ from reasongen.evidence.private import PrivateWords
 from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
-from reasongen.training.settings import TrainSettings
+from reasongen.training.settings import FinetuneSettings, TrainSettings
 from reasongen.validation.licences import Acts, Synonyms, Units, Words
 from reasongen.validation.rules import Evasions, load_rule
 
@@ -39,6 +39,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "*references.yaml": lambda path: load_settings(ExampleConfig, path),
     "world.yaml": load_world_settings,
     "train*.yaml": lambda path: load_settings(TrainSettings, path),
+    "finetune/*.yaml": lambda path: load_settings(FinetuneSettings, path),
     "evaluate*.yaml": load_exam,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
