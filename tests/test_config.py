@@ -31,6 +31,12 @@ def load_exam(path: Path) -> object:
     return load_settings(ExamSettings, path)
 
 
+def load_comparison(path: Path) -> object:
+    from reasongen.training.comparison import ComparisonSettings  # as above
+
+    return load_settings(ComparisonSettings, path)
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
@@ -40,7 +46,8 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "world.yaml": load_world_settings,
     "train*.yaml": lambda path: load_settings(TrainSettings, path),
     "finetune/*.yaml": lambda path: load_settings(FinetuneSettings, path),
-    "evaluate*.yaml": load_exam,
+    "evaluate.yaml": load_exam,
+    "evaluate_pairs*.yaml": load_comparison,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
     "corpus/*.yaml": load_grammar,

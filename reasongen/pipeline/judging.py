@@ -29,6 +29,7 @@ from reasongen.validation import (
     Verdict,
     Withdrawn,
     WordingJudge,
+    category_of,
     compile_policy,
     judge,
     limits_of,
@@ -36,8 +37,6 @@ from reasongen.validation import (
 )
 
 T = TypeVar("T")
-
-_CLASSES = {"eat": "food", "drink": "drink", "read": "book"}
 
 PASSED_THROUGH = ("user_id", "item_id", "scenario", "evidence", "prompt_hash", "fact_hash", "personal")
 FAILURE = pa.struct([("rule", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("detail", pa.string())])
@@ -278,11 +277,6 @@ def _unfilled(rendered: Rendered) -> str:
     for claim in reversed(rendered.claims):
         text = text[: claim.start] + claim.mark + text[claim.end :]
     return text
-
-
-def category_of(noun: str, noun_class: str) -> str:
-    """An item's category as rules ask for it: its noun, and what a noun of that class is (a cake is food)."""
-    return f"{noun}/{_CLASSES[noun_class]}" if noun_class in _CLASSES else noun
 
 
 @lru_cache(maxsize=1 << 16)

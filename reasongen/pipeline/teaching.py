@@ -38,7 +38,7 @@ class Teacher:
     def read(self, reason: str, frame: Frame, literals: Literals) -> Taught:
         """What a label teaches about a pair with these facts."""
         text = align(reason, frame, literals, self.judge.renderer) if self.marks else " ".join(reason.split())
-        claims, borne = self.judge.wordings[frame.locale].claims(frame, text)
+        claims, borne = self._borne(text, frame, literals)
 
         def against(part: str) -> Spans:
             filled = self.judge.renderer.fill(part, frame, literals)
@@ -49,9 +49,13 @@ class Teacher:
             return [(one.start, one.end) for one in words] or [(0, len(part))]  # the law speaks against the whole
 
         target = cut(text, frame.locale, against)
-        if target and not self.judge.wordings[frame.locale].claims(frame, target)[1]:
+        if target and not self._borne(target, frame, literals)[1]:
             target = None  # true of every pair: it would teach to say nothing
         return Taught(target, len(MARK.findall(text)), claims, borne)
+
+    def _borne(self, text: str, frame: Frame, literals: Literals) -> tuple[int, int]:
+        filled = self.judge.renderer.fill(text, frame, literals)
+        return self.judge.wordings[frame.locale].borne(frame, text, filled)
 
 
 def teaching(teacher: Teacher) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

@@ -18,14 +18,13 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
-from reasongen.pipeline.judging import category_of
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.present import item_facts, items_now
 from reasongen.prompts import load_locales
 from reasongen.schema import LOCALES, WITHDRAWALS
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
 from reasongen.tables.delta import erase_rows
-from reasongen.validation import Policy, Withdrawn, compile_policy, load_policy, plain, unlawful
+from reasongen.validation import Policy, Withdrawn, category_of, compile_policy, load_policy, plain, unlawful
 
 Kind = Literal["item", "term", "reason", "rule"]
 NOTE = "withdraw"

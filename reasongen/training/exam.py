@@ -6,26 +6,23 @@ the judge is the corpus's own grammar. Knows no Spark.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pydantic import Field
 
 from reasongen.config import EngineSettings, Settings
-from reasongen.engine.door import INPUT, engine_here
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import Grammar, load_grammar
 from reasongen.evaluation.judge import derivable, judge
 from reasongen.evaluation.skeletons import skeleton, variety, wilson
 from reasongen.prompts.frame import Frame
-from reasongen.prompts.template import PromptTemplate, load_template
+from reasongen.prompts.template import load_template
+from reasongen.training.asking import answers_of
 from reasongen.training.corpus import examples, sample_frame
 from reasongen.training.directory import stages_of
 
@@ -63,7 +60,7 @@ def examine(settings: ExamSettings) -> tuple[dict[str, Any], list[Answer]]:
     for grammar in grammars:
         rng = random.Random(f"exam {grammar.language} {settings.seed}")
         frames = [sample_frame(grammar, rng, held=True) for _ in range(settings.frames)]
-        said = _write(settings, template, frames)
+        said = answers_of(settings.engine, template, frames)
         own = [_marked(grammar, frame, *text) for frame, text in zip(frames, said, strict=True)]
         figures["languages"][grammar.language] = _figures(own, corpus)
         answers += own
@@ -93,32 +90,6 @@ def _figures(answers: Sequence[Answer], corpus: set[str] | None) -> dict[str, An
         "openings_per_1000": counts.openings_per_1000,
         "verbatim": None if corpus is None else counts.verbatim,
     }
-
-
-def _write(settings: ExamSettings, template: PromptTemplate, frames: Sequence[Frame]) -> list[tuple[str, str]]:
-    """Text and finish reason for each frame, in order."""
-    said: dict[str, tuple[str, str]] = {}
-    for batch in engine_here(settings.engine).generate(_batches(settings, template, frames)):
-        for row in batch.to_pylist():
-            said[row["prompt_hash"]] = (row["text"], row["finish_reason"])
-    return [said[_hash(template, frame)] for frame in frames]
-
-
-def _batches(settings: ExamSettings, template: PromptTemplate, frames: Sequence[Frame]) -> Iterator[pa.RecordBatch]:
-    rows = iter({_hash(template, frame): frame for frame in frames}.items())
-    while part := list(islice(rows, settings.engine.batch_rows)):
-        columns = [
-            [key for key, _ in part],
-            [template.render(frame, None) for _, frame in part],
-            [frame.to_json() for _, frame in part],
-            [0] * len(part),
-        ]
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, INPUT, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=INPUT)
-
-
-def _hash(template: PromptTemplate, frame: Frame) -> str:
-    return hashlib.sha256(f"{template.key}\n{frame.to_json()}".encode()).hexdigest()
 
 
 def training_skeletons(settings: ExamSettings) -> set[str]:

@@ -13,7 +13,7 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 """
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of
-from reasongen.validation.gate import Compiled, compile_policy, unlawful
+from reasongen.validation.gate import Compiled, category_of, compile_policy, unlawful
 from reasongen.validation.licences import load_licences
 from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
@@ -29,6 +29,7 @@ __all__ = [
     "Verdict",
     "Withdrawn",
     "WordingJudge",
+    "category_of",
     "compile_policy",
     "judge",
     "limits_of",

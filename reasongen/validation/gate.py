@@ -29,6 +29,7 @@ from reasongen.validation.rules import (
 )
 
 _HYPHEN = re.compile("(?<=[a-z])-(?=[a-z])")
+_CLASSES = {"eat": "food", "drink": "drink", "read": "book"}
 
 
 class Finding(NamedTuple):
@@ -101,6 +102,11 @@ class Compiled:
         for start, end in found:
             if not any(first <= start and end <= last for first, last in exempt):
                 yield start, end
+
+
+def category_of(noun: str, noun_class: str) -> str:
+    """An item's category as rules ask for it: its noun, and what a noun of that class is (a cake is food)."""
+    return f"{noun}/{_CLASSES[noun_class]}" if noun_class in _CLASSES else noun
 
 
 def unlawful(compiled: Compiled, text: str, category: str) -> list[Failure]:

@@ -58,13 +58,20 @@ class WordingJudge:
             found = self._remembered(frame, skeleton)
         return [_filled_in(one, rendered) for one in found] if found else []
 
-    def claims(self, frame: Frame, skeleton: str) -> tuple[int, int]:
-        """How many spans of a text say something, and how many of these the frame bears. Marks are borne."""
-        text, bound = _standing_in(skeleton, frame.locale)
+    def borne(self, frame: Frame, skeleton: str, rendered: Rendered) -> tuple[int, int]:
+        """How many content words and literals the text states, and how many of these the frame bears; before any
+        verdict. A mark that the frame does not allow, or that was not filled, states what nothing bears."""
         if frame.literals is not None:
-            text, bound = skeleton, []
-        _, claims = self._judge.judge(_record(frame, text), bound=bound)
-        return len(claims), sum(one.evidence is not None for one in claims)
+            text, bound = rendered.text, _bound(rendered.claims)
+            allowed, unfilled = bound, 0
+        else:
+            text, bound = _standing_in(skeleton, frame.locale)
+            marks = [found.group() for found in MARK.finditer(skeleton)]
+            allowed = [one for one, mark in zip(bound, marks, strict=True) if mark in frame.marks]
+            unfilled = len(allowed) - len(rendered.claims)
+        _, claims = self._judge.judge(_record(frame, text), bound=allowed)
+        borne = sum(1 for claim in claims if claim.evidence is not None)
+        return len(claims) + len(bound) - len(allowed), max(0, borne - unfilled)
 
     def _remembered(self, frame: Frame, skeleton: str) -> tuple[_Found, ...]:
         found = self._known.get((frame, skeleton))
