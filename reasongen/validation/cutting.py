@@ -1,7 +1,7 @@
 """Cuts a person's reason down to what its evidence bears: falsehoods in the labels are what a model learns best.
 
-Clauses that something speaks against are dropped; of a clause, single words that only describe what is borne go alone.
-Knows no grammar beyond where clauses begin, so what is left may read stiffly; it never says more than the label did.
+Clauses that something speaks against are dropped; words that only describe what a mark names go alone. Knows no grammar
+beyond where clauses begin, so what is left may read stiffly; it never says more than the label did.
 """
 
 from __future__ import annotations
@@ -63,14 +63,11 @@ def _kept(text: str, locale: str, found: Spans) -> list[str]:
 
 
 def _without_describing(clause: str, found: Spans, locale: str) -> str | None:
-    """An English clause without words that stand before another word of theirs; None where a word is its sense."""
+    """An English clause without words that stand before a mark and describe it; None where a word is its sense."""
     if locale != "en":
         return None
     for start, end in sorted(found, reverse=True):
-        after = re.match(
-            r"\s+(?!(?:and|or|but|with|for|of|to|in|at|by|on|from|that|which|where)\b)[\w\[]", clause[end:]
-        )
-        if after is None or not clause[start:end].replace("-", "").replace(" ", "").isalpha():
+        if not re.match(r"\s+\[", clause[end:]) or not re.fullmatch(r"[A-Za-z -]+", clause[start:end]):
             return None
         clause = clause[:start].rstrip() + " " + clause[end:].lstrip()
     return clause
@@ -79,6 +76,7 @@ def _without_describing(clause: str, found: Spans, locale: str) -> str | None:
 def _tidy(text: str, locale: str) -> str:
     """A sentence again: no loose end, a capital at its head, a point at its end."""
     text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"(?:\s*[,;])+(?=\s*[,;.!?])", "", text) if locale == "en" else text
     text = _LEADS_ON.sub("", text) if locale == "en" else text
     point = "。" if locale == "zh" else "."
     ended = text[-1:] in _SENTENCE_ENDS[locale]
