@@ -1,5 +1,6 @@
-"""Judge a model on held-out frames:  python jobs/evaluate.py --config conf/evaluate.yaml --model models/default
-Exit: 0 judged; 2 a fault in arguments, settings or model; anything else a crash."""
+"""Judge models, on held-out frames or on labelled pairs; exit: 0 judged; 2 a fault in settings or model; else a crash.
+python jobs/evaluate.py --config conf/evaluate.yaml --model models/default                    held-out frames
+python jobs/evaluate.py --config conf/evaluate_pairs.yaml --html page.html --json figures.json  labelled pairs"""
 
 from __future__ import annotations
 
@@ -8,30 +9,59 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reasongen.config import load_settings
+from reasongen.report.compared import render_comparison
+
+from reasongen.config import load_settings, names_setting
 from reasongen.errors import ReasongenError
+from reasongen.evaluation.table import lines
+from reasongen.training.comparison import ComparisonSettings, compare
 from reasongen.training.exam import Answer, ExamSettings, examine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine as the settings say; print the figures and some faulty reasons."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="conf/evaluate.yaml", help="YAML file of settings")
-    parser.add_argument("--model", help="model directory; goes before engine.model")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    parser.add_argument("--answers", metavar="FILE", help="write every frame and reason there, as JSON lines")
-    options = parser.parse_args(argv)
-    sets = options.set + ([f"engine.model={options.model}"] if options.model else [])
+    """Compare on labelled pairs where the settings name `examples`, else examine; print the figures."""
+    options = _options(argv)
     try:
-        settings = load_settings(ExamSettings, options.config, sets)
-        figures, answers = examine(settings)
+        on_pairs = names_setting("examples", options.config, options.set)
+        figures = _compare(options) if on_pairs else _examine(options)
     except ReasongenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="conf/evaluate.yaml", help="YAML file of settings")
+    parser.add_argument("--model", help="model directory; goes before engine.model, or before models on pairs")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there")
+    parser.add_argument("--answers", metavar="FILE", help="frames: write every frame and reason there, as JSON lines")
+    parser.add_argument("--html", metavar="FILE", help="pairs: write a page there; it shows texts of labelled pairs")
+    return parser.parse_args(argv)
+
+
+def _compare(options: argparse.Namespace) -> dict[str, Any]:
+    sets = options.set + ([f"models=[{{name: model, model: '{options.model}'}}]"] if options.model else [])
+    settings = load_settings(ComparisonSettings, options.config, sets)
+    found = compare(settings)
+    print("\n".join(lines(found.figures)))
+    if options.html:
+        page = render_comparison(found.figures, found.pairs, found.told, show=settings.show, seed=settings.seed)
+        Path(options.html).write_text(page, encoding="utf-8")
+    return found.figures
+
+
+def _examine(options: argparse.Namespace) -> dict[str, Any]:
+    sets = options.set + ([f"engine.model={options.model}"] if options.model else [])
+    settings = load_settings(ExamSettings, options.config, sets)
+    figures, answers = examine(settings)
     for name, row in (*figures["languages"].items(), ("all", figures["all"])):
         verbatim = "not compared" if row["verbatim"] is None else f"{row['verbatim']:.1%}"
         print(
@@ -41,11 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"per 1,000, {verbatim} verbatim in the corpus; faults {row['faults']}"
         )
     _show(answers, settings.show)
-    if options.json:
-        Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.answers:
         Path(options.answers).write_text("".join(_line(answer) for answer in answers), encoding="utf-8")
-    return 0
+    return figures
 
 
 def _show(answers: Sequence[Answer], count: int) -> None:

@@ -18,6 +18,11 @@ from reasongen.training.corpus import Example, examples
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "reference@1"
+CONF = {
+    "locale_files": str(ROOT / "conf" / "locales"),
+    "policies": str(ROOT / "conf" / "policies"),
+    "licences": str(ROOT / "conf" / "licences"),
+}
 RENDERER = Renderer(load_locales(ROOT / "conf" / "locales"))
 NAMES = {
     "zh": ("山脊", "云杉", "北岸", "青石", "长风"),

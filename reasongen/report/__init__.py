@@ -1,4 +1,4 @@
-"""The night's page for people: read from the written tables, without Spark. Knows no torch either.
+"""Pages for people, above all the night's: read from the written tables, without Spark. Knows no torch either.
 
 lake        the tables through deltalake and DuckDB, within a bounded memory
 nights      rows of `runs` → which run, funnel, changes, drift
@@ -10,6 +10,7 @@ words       the interface in both languages (words.yaml)
 pictures    figures → SVG
 page        facts → HTML (templates/)
 writing     the files: a page for each night, an index
+compared    the page of an evaluation: models on labelled pairs
 """
 
 from reasongen.report.writing import Written, write_report

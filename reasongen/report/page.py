@@ -56,7 +56,7 @@ def render_page(facts: Facts) -> str:
     run = facts.run
     steps = funnel(run) if run is not None and run["pairs"] else []
     night = facts.night
-    return _environment().get_template("night.html.j2").render(
+    return environment().get_template("night.html.j2").render(
         facts=facts,
         run=run,
         lead=lead(facts),
@@ -77,7 +77,7 @@ def render_page(facts: Facts) -> str:
 
 def render_index(nights: Sequence[Line], scenario: str) -> str:
     """The list of nights, newest first, as given."""
-    return _environment().get_template("index.html.j2").render(nights=nights, scenario=scenario)
+    return environment().get_template("index.html.j2").render(nights=nights, scenario=scenario)
 
 
 def _last_nights(facts: Facts) -> list[Row]:
@@ -155,14 +155,15 @@ def _own(form: str, locale: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, with the words of both languages. Everything put into them is escaped."""
     folder = Path(__file__).parent / "templates"
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"say": say, "known": known, "number": number, "share": share, "span": span, "own": _own}
-    return environment
+    made.globals |= {"say": say, "known": known, "number": number, "share": share, "span": span, "own": _own}
+    return made

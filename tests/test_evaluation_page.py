@@ -1,0 +1,103 @@
+"""The page of a comparison in a real Chromium, on a desk and on a telephone, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import subprocess
+from html import unescape
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labelled import rows, write
+from test_report_browser import CHROMIUM, FRAME, PROBE, SECONDS
+
+from reasongen.evaluation.scoring import COMPARED, MAIN, SEGMENTS
+from reasongen.evaluation.table import COLUMNS
+from reasongen.report.words import known
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOKS = list(product(["en", "zh"], [1280, 390]))
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of two scripted models, one with a name and one pair with words that fit no column."""
+    folder = tmp_path_factory.mktemp("compared")
+    given = rows(40, 10)
+    given[-1]["reason"] = "<script>console.error('told')</script>" + "A" * 300
+    examples = write(folder / "examples.parquet", given)
+    models = "models=[{name: base, model: a}, {name: tuned_on_labels_for_a_month, model: b, adapter: some/adapter}]"
+    sets = [
+        f"examples={examples}",
+        models,
+        "engine.backend=scripted",
+        "template=conf/prompts/reference.yaml",
+        "draws=50",
+    ]
+    job = runpy.run_path(str(ROOT / "jobs" / "evaluate.py"))
+    options = [option for one in sets for option in ("--set", one)]
+    config = ["--config", str(ROOT / "conf" / "evaluate_pairs.yaml"), "--html", str(folder / "page.html")]
+    assert job["main"]([*config, *options]) == 0
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def looks(page: Path) -> dict[str, Any]:
+    """What the probe found, by `language width`; `console`: every line written there. All that folds is open."""
+    text = page.read_text(encoding="utf-8").replace("<details>", "<details open>")
+    (page.parent / "probed.html").write_text(text.replace("</body>", PROBE + "</body>"))
+    frames = [
+        f'<iframe id="{language} {width}" style="width: {width}px; height: 800px; border: 0"'
+        f' src="probed.html#{language}"></iframe>'
+        for language, width in LOOKS
+    ]
+    (page.parent / "frames.html").write_text(FRAME + "".join(frames) + "</body>")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += ["--hide-scrollbars", "--window-size=1400,900", "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=20000", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"file://{page.parent / 'frames.html'}"], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    (probe,) = re.findall(r'<body data-probe="([^"]*)"', done.stdout)
+    return {**json.loads(unescape(probe)), "console": [line for line in done.stderr.splitlines() if "CONSOLE" in line]}
+
+
+@pytest.mark.parametrize(("language", "width"), LOOKS)
+def test_the_page_fits_and_asks_for_nothing(looks: dict[str, Any], language: str, width: int) -> None:
+    found = looks[f"{language} {width}"]
+    assert (found["width"], found["outside"]) == (width, [])
+    assert (found["wide"], found["scroll"]) == ([], width)
+    assert found["language"] == {"en": "en", "zh": "zh-Hans"}[language]
+    assert found["heading"] == {"en": "Models on labelled pairs", "zh": "模型在标注配对上的表现"}[language]
+
+
+def test_the_page_does_not_complain_and_runs_nothing_from_a_table(looks: dict[str, Any], page: Path) -> None:
+    assert looks["console"] == []
+    assert page.read_text(encoding="utf-8").count("<script>") == 1
+
+
+def test_every_figure_has_its_words() -> None:
+    for group, names in COLUMNS.items():
+        assert known(f"group.{group}")
+        for name in names:
+            assert known(f"figure.{name}")
+            assert known(f"figure_means.{name.removesuffix('_label').removesuffix('_target')}")
+    assert all(known(f"figure.{name}") for name in (*MAIN, *COMPARED))
+    assert all(known(f"compared.{name}") for name in SEGMENTS)
+
+
+def test_labels_and_every_writer_s_words_stand_side_by_side(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    cards = text.split('<ol class="read">')[1].split('<dl class="told">')[1:]
+    assert len(cards) == 12
+    for card in cards:
+        wanted = ["label", "target", "base", "tuned_on_labels_for_a_month", "constant", "template", "nearest"]
+        assert re.findall("<dt>(.*?)</dt>", card) == wanted
+    assert 'lang="zh"' in text
+    assert 'lang="en"' in text
