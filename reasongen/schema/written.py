@@ -199,6 +199,18 @@ ARCHIVE = Table(
 
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}
 
+PROMOTIONS = Table(
+    "promotions",
+    (
+        _C("at", "timestamp", "UTC; when it was decided"),
+        _C("action", "string", "promoted, refused or rolled_back"),
+        _C("folder", "string", "the model's, below the registry"),
+        _C("model_version", "string", "digest of weights, tokenizer and template"),
+        _C("before", "string", "the folder that was current; null: none"),
+        _C("reasons", "array<string>", "why it was refused, as wanted and found; empty: it was not"),
+    ),
+)
+
 EXAMPLES = Table(
     "examples",
     (
