@@ -12,6 +12,7 @@ import logging
 import resource
 import shutil
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -151,12 +152,9 @@ def _stage(settings: FinetuneSettings, lessons: Lessons, tuned: Tuned) -> dict[s
 def _peak_memory() -> int:
     """MB: of the GPU where one is used, else of this process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated() >> 20
+        return int(torch.cuda.max_memory_allocated()) >> 20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def _versions() -> dict[str, str]:
-    import peft
-    import transformers
-
-    return {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
+    return {name: version(name) for name in ("torch", "transformers", "peft")}

@@ -43,6 +43,8 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0
 class ReasonTrainer(Trainer):  # type: ignore[misc]
     """A Trainer for rows: order by length, loss per learnt token, validation loss without padding's weight."""
 
+    control: Any
+
     def __init__(self, model: Any, lessons: Lessons, loop: FinetuneLoopSettings, args: TrainingArguments) -> None:
         def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any) -> torch.Tensor:
             return summed_loss(outputs.logits, labels, loop.label_smoothing) / num_items_in_batch
@@ -134,7 +136,7 @@ def finished(state: Any, patience: int) -> bool:
 def arguments(settings: FinetuneSettings, work: Path) -> TrainingArguments:
     """The Trainer's arguments."""
     loop = settings.train
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(work),
         seed=settings.seed,
         use_cpu=settings.device == "cpu",
@@ -163,6 +165,8 @@ def arguments(settings: FinetuneSettings, work: Path) -> TrainingArguments:
         dataloader_pin_memory=False,
         disable_tqdm=True,
     )
+    made._n_gpu = min(made.n_gpu, 1)  # else it splits every batch over all that it sees
+    return made
 
 
 def trackers(settings: FinetuneSettings, run: str) -> list[TrainerCallback]:

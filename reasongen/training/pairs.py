@@ -7,7 +7,6 @@ exactly the ids that it will be given. Pure and seeded; knows no model.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -96,7 +95,10 @@ def read_lessons(place: str, reader: Reader, few: int | None, seed: int) -> Less
         else:
             counts[pair.split][made] += 1
     _refuse_empty(place, rows, counts, reader)
-    told = hashlib.sha256(json.dumps([[row.ids, row.prompt] for split in rows.values() for row in split]).encode())
+    told = hashlib.sha256()
+    for split, taken in rows.items():
+        for row in taken:
+            told.update(f"{split} {row.prompt} {row.ids}\n".encode())
     if few is not None and few < (there := len(rows[TRAIN])):
         counts[TRAIN]["not_drawn"] = there - few
         rows[TRAIN] = [rows[TRAIN][number] for number in draw_few(there, few, seed)]
@@ -119,7 +121,7 @@ def _refuse_empty(place: str, rows: dict[str, list[Row]], counts: dict[str, Coun
         )
 
 
-class LengthBatches(Sampler[int]):
+class LengthBatches(Sampler[int]):  # type: ignore[misc]
     """Numbers of rows, each `batch` of them of about one length; seed and epoch alone decide the order."""
 
     def __init__(self, rows: Sequence[Row], batch: int, seed: int) -> None:
