@@ -13,11 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reasongen.report.compared import render_comparison
-
 from reasongen.config import load_settings, read_plain
 from reasongen.errors import ReasongenError
 from reasongen.evaluation.table import lines
+from reasongen.report.compared import render_comparison
 from reasongen.training.comparison import ComparisonSettings, compare
 from reasongen.training.exam import Answer, ExamSettings, examine
 

@@ -37,6 +37,12 @@ def load_comparison(path: Path) -> object:
     return load_settings(ComparisonSettings, path)
 
 
+def load_promotion(path: Path) -> object:
+    from reasongen.training.promoting import PromoteSettings  # as above
+
+    return load_settings(PromoteSettings, path)
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
@@ -48,6 +54,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "finetune/*.yaml": lambda path: load_settings(FinetuneSettings, path),
     "evaluate.yaml": load_exam,
     "evaluate_pairs*.yaml": load_comparison,
+    "promote.yaml": load_promotion,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
     "corpus/*.yaml": load_grammar,

@@ -12,6 +12,8 @@
     asking.py     frames in, texts out, through the engine's door
     comparison.py models on labelled pairs, before and after fine-tuning
     likelihood.py perplexity of the targets
+    promoting.py  whether a candidate takes the place of the model that nights load
+    registry.py   the models that nights may load: folders, what was decided, and `current`
     directory.py  what a run leaves behind: weights or adapter, tokenizer, template, recipe
     settings.py   conf/train.yaml and conf/finetune/*.yaml
 

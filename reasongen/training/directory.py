@@ -17,8 +17,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LlamaForCausalLM
 
+from reasongen.config import EngineSettings
 from reasongen.engine.adapter import BASE_FILE, weights_digest
-from reasongen.engine.load import read_json
+from reasongen.engine.load import load, read_json
+from reasongen.errors import ModelError
 from reasongen.evaluation.grammar import load_grammar
 from reasongen.training.settings import FinetuneSettings, TrainSettings
 
@@ -75,6 +77,25 @@ def save_finetuned(settings: FinetuneSettings, model: Any, template: Path, stage
             fresh / "recipe.json",
             {"command": command, "parameters_millions": round(millions(model), 3), "stages": stages},
         )
+
+
+def write_merged(engine: EngineSettings, folder: Path) -> None:
+    """Writes base and LoRA adapter of these settings as one plain directory. Raises ModelError.
+
+    Virtual tokens and prefixes are no weights of the base: such an adapter goes beside it, by engine.adapter.
+    """
+    loaded = load(engine.model_copy(update={"dtype": "float32", "device": "cpu"}))
+    if loaded.lead or loaded.prefix:
+        raise ModelError(
+            f"{engine.adapter}: wanted a LoRA adapter, which goes into the weights; found virtual tokens or a prefix."
+            " Set engine.adapter in the night's settings instead."
+        )
+    folder.mkdir(parents=True)
+    _save_whole(Path(engine.model), loaded.model, folder)
+    adapter = Path(str(engine.adapter))
+    for name in (TEMPLATE, "recipe.json"):
+        if (adapter / name).is_file():
+            shutil.copyfile(adapter / name, folder / name)
 
 
 def dtype_of(base: str | Path) -> torch.dtype:
