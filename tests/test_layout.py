@@ -15,7 +15,7 @@ from pyspark.sql.classic.dataframe import DataFrame
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import maintain_tables, maintaining
-from reasongen.schema import REASONS
+from reasongen.schema import QUARANTINE, REASONS
 from reasongen.tables import (
     append,
     create_if_missing,
@@ -88,6 +88,23 @@ def test_maintenance_measures_removes_and_is_done_once(spark: Any, lake: Path) -
     assert size_of(path).files == 1
     assert maintain_tables(spark, str(lake), keep_hours=24)["reasons"]["rewritten"] == 0
     assert rows_version(path) == before_version
+
+
+def test_a_table_of_many_small_files_is_put_together_and_nobody_stands_in_its_log(spark: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "quarantine")
+    create_if_missing(spark, path, QUARANTINE)
+    for night in range(10):
+        row = spark.sql(f"select 'person{night:06d}' user_id, 'words of person{night:06d}' text, 'run{night}' run_id")
+        blanks = [f"cast(null as {c.type}) {c.name}" for c in QUARANTINE.columns if c.name not in row.columns]
+        append(row.selectExpr("*", *blanks).select(*QUARANTINE.names).coalesce(1), path)
+    before = pl.read_delta(path).sort("run_id")
+    told = maintain_tables(spark, str(tmp_path), keep_hours=24)["quarantine"]
+    assert (told["files"], told["rewritten"], told["rows"]) == (1, 1, 10)
+    assert pl.read_delta(path).sort("run_id").equals(before)
+    log = "".join(file.read_text() for file in Path(path, "_delta_log").glob("*.json"))
+    assert '"operation":"OPTIMIZE"' in log
+    assert "person00" not in log
+    assert maintain_tables(spark, str(tmp_path), keep_hours=24)["quarantine"]["rewritten"] == 0
 
 
 def test_a_commit_that_changes_a_row_is_the_newest_of_its_rows(spark: Any, lake: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is done to the tables between nights: sorted anew, emptied of what nobody can reach, measured."""
+"""What is done to the tables between nights: sorted or put together, emptied of what nobody can reach, measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reasongen.errors import ConfigError
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.progress import say
 from reasongen.schema import OUTPUTS
-from reasongen.tables import CONFLICTS, read_version, remove_unreachable, rewrite_sorted, size_of
+from reasongen.tables import CONFLICTS, compact, read_version, remove_unreachable, rewrite_sorted, size_of
 
 LOOKED_UP = ("reasons",)
 """Tables that are read one user at a time."""
@@ -32,7 +32,7 @@ def maintain_tables(spark: SparkSession, root: str, *, keep_hours: float) -> dic
         if read_version(path) is None:
             continue
         try:
-            rewritten = name in LOOKED_UP and rewrite_sorted(spark, path, table)
+            rewritten = rewrite_sorted(spark, path, table) if name in LOOKED_UP else compact(spark, path)
         except CONFLICTS:
             say(f"maintain: {name} was written by somebody else meanwhile, and stays as it is until the next time")
             rewritten = False

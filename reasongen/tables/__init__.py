@@ -9,7 +9,7 @@ text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
 labels      labelled reasons, with their codes and splits
 delta       our own tables: create, append, merge, erase, look at the version, count with another reader
-layout      how our tables lie on disk: sorted for lookups, without unreachable files
+layout      how our tables lie on disk: sorted for lookups, in few files, none of them unreachable
 lease       one run at a time per target and scenario, and the fence against one that wakes up late
 suppression who must not come back, as keyed hashes
 holdings    where people stand, below the root and in the inputs
@@ -30,7 +30,7 @@ from reasongen.tables.delta import (
     version_of_commit,
     write_was_refused,
 )
-from reasongen.tables.layout import Size, remove_unreachable, rewrite_sorted, rows_version, size_of
+from reasongen.tables.layout import Size, compact, remove_unreachable, rewrite_sorted, rows_version, size_of
 from reasongen.tables.lease import LEASES, Lease, fence, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
@@ -61,6 +61,7 @@ __all__ = [
     "clean_events",
     "clean_items",
     "clean_users",
+    "compact",
     "count_by_independent_reader",
     "count_codes",
     "count_event_codes",

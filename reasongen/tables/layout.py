@@ -20,6 +20,8 @@ FILE_BYTES = 128 << 20
 """Of a file, as it is written: few files to open for one user, and few bytes to read of each."""
 ROW_GROUP_BYTES = 16 << 20
 """Of a row group in memory: a lookup reads one. Smaller ones make the file's footer long, which it reads as well."""
+FEW_FILES = 8
+"""So many a reader opens without noticing."""
 _ROW_GROUPS = "parquet.block.size"
 
 
@@ -63,6 +65,21 @@ def rewrite_sorted(spark: SparkSession, path: str, table: Table) -> bool:
     with _row_groups(spark):
         writer.option("userMetadata", SORTED).save(path)
     return True
+
+
+def compact(spark: SparkSession, path: str) -> bool:
+    """Puts the small files of a table together, in one commit that says that no data changed: a night adds some.
+
+    By Spark, which keeps ids and texts out of the statistics as the table's properties say; other writers may not.
+    Returns False where the files are few. Raises one of CONFLICTS where somebody else removed one meanwhile.
+    """
+    from delta.tables import DeltaTable as SparkTable
+
+    before = size_of(path)
+    if before.files <= FEW_FILES:
+        return False
+    SparkTable.forPath(spark, path).optimize().executeCompaction()
+    return read_version(path) != before.version
 
 
 def rows_version(path: str) -> int | None:
