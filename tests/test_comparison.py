@@ -69,13 +69,21 @@ def test_two_models_that_are_one_do_not_differ(compared: Comparison) -> None:
     assert {"rouge1_label", "gain_skeleton"} <= {one["figure"] for one in sure}
 
 
-def test_segments_hold_every_pair_once_and_average_to_the_whole(compared: Comparison) -> None:
-    segments = compared.figures["writers"]["base"]["segments"]
-    for rows_ in segments.values():
-        assert sum(row["pairs"] for row in rows_.values()) == compared.figures["pairs"] == 40
-        mean = sum(row["pairs"] * row["passed"] for row in rows_.values()) / 40
-        assert mean == pytest.approx(figure(compared, "base", "passed"))
-    assert set(segments["locale"]) == {"zh", "en"}
+def test_segments_hold_every_pair_once_and_their_own_figures(compared: Comparison) -> None:
+    segments = compared.figures["writers"]["nearest"]["segments"]
+    assert set(segments) == {"locale", "noun_class", "evidence_rows"}
+    assert all(sum(row["pairs"] for row in kind.values()) == 40 for kind in segments.values())
+    shares = {}
+    for locale in ("zh", "en"):
+        told = [
+            one for pair, one in zip(compared.pairs, compared.told["nearest"], strict=True) if pair.locale == locale
+        ]
+        shares[locale] = sum(not one.failures for one in told) / len(told)
+        assert segments["locale"][locale]["passed"] == pytest.approx(shares[locale])
+        borne = sum(one.borne / one.claims for one in told) / len(told)
+        assert segments["locale"][locale]["borne"] == pytest.approx(borne)
+    assert figure(compared, "nearest", "passed") == pytest.approx(sum(shares.values()) / 2) != 1
+    assert shares["zh"] != shares["en"]
 
 
 def test_the_same_settings_give_the_same_figures_and_hold_no_text(examples: Path, compared: Comparison) -> None:
