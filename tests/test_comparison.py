@@ -113,7 +113,7 @@ def test_the_job_prints_a_table_and_writes_figures_and_page(
     monkeypatch.chdir(ROOT)
     sets = [f"examples={examples}", "engine.backend=scripted", "template=conf/prompts/reference.yaml", "draws=40"]
     options = [option for one in sets for option in ("--set", one)]
-    files = ["--json", str(tmp_path / "figures.json"), "--html", str(tmp_path / "page.html")]
+    files = ["--json", str(tmp_path / "figures.json"), "--html", str(tmp_path / "new" / "page.html")]
     assert run(["--config", "conf/evaluate_pairs.yaml", *options, *files]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert set(figures["writers"]) == {"base", "constant", "template", "nearest", "target", "label"}
@@ -122,7 +122,7 @@ def test_the_job_prints_a_table_and_writes_figures_and_page(
     out = capsys.readouterr().out
     assert "40 pairs of validation" in out
     assert all(name in out for name in ("rouge1_label", "lift_skeleton", "borne", "self_bleu", "repetition"))
-    assert "</html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "</html>" in (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_job_judges_one_model_that_is_named(
