@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reasongen.config import load_settings, names_setting
+from reasongen.config import load_settings, read_plain
 from reasongen.errors import ReasongenError
 from reasongen.evaluation.table import lines
 from reasongen.report.compared import render_comparison
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compare on labelled pairs where the settings name `examples`, else examine; print the figures."""
     options = _options(argv)
     try:
-        on_pairs = names_setting("examples", options.config, options.set)
+        on_pairs = "examples" in read_plain(options.config, options.set)
         figures = _compare(options) if on_pairs else _examine(options)
     except ReasongenError as error:
         print(error, file=sys.stderr)

@@ -1,5 +1,7 @@
 """Train the default model:  python jobs/train.py --config conf/train.yaml --set out=models/mine
-Exit: 0 trained; 2 a fault in arguments or settings; anything else a crash."""
+Go on from a model with labelled pairs:  python jobs/train.py --config conf/finetune/lora.yaml --set examples=FILE
+Exit: 0 trained; 2 a fault in arguments, settings, base or examples; anything else a crash.
+A fine-tuning that crashed or was killed goes on where it was with the same command."""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reasongen.config import load_settings
 from reasongen.errors import ReasongenError
-from reasongen.training.settings import TrainSettings
+from reasongen.training.finetune import finetune
+from reasongen.training.settings import FinetuneSettings, load_training
 from reasongen.training.train import train
 
 
@@ -28,12 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        settings = load_settings(TrainSettings, options.config, options.set)
-        figures = train(settings)
+        settings = load_training(options.config, options.set)
+        figures = finetune(settings) if isinstance(settings, FinetuneSettings) else train(settings)
     except ReasongenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    summary = {**asdict(figures), "losses": figures.losses[-1:], "out": settings.out}
+    summary = {**asdict(figures), "out": settings.out}
+    summary |= {"losses": summary["losses"][-1:]} if "losses" in summary else {}
     if options.json:
         Path(options.json).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(summary))

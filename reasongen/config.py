@@ -204,6 +204,12 @@ class NightConfig(Settings):
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
+class ExampleConfig(NightConfig):
+    """Everything that `jobs/examples.py` needs: a night's settings, and where the labelled reasons stand."""
+
+    references: SourceSettings
+
+
 _TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
 S = TypeVar("S", bound=Settings)
 
@@ -214,31 +220,26 @@ def load_settings(kind: type[S], path: str | Path, sets: Sequence[str] = ()) -> 
     Raises ConfigError that lists every fault: a missing file, YAML that does not parse, unknown keys (with the nearest
     known one), values out of range.
     """
-    plain = _merged(path, sets)
+    plain = read_plain(path, sets)
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
         raise ConfigError(_explain(kind, str(path), error)) from error
 
 
-def names_setting(name: str, path: str | Path, sets: Sequence[str] = ()) -> bool:
-    """Whether a YAML file, its `extends` chain or an override names this setting: where one job takes two kinds of
-    settings. Raises ConfigError as `load_settings`."""
-    return name in _merged(path, sets)
-
-
-def load_config(path: str | Path, sets: Sequence[str] = ()) -> NightConfig:
-    """The night's settings; see `load_settings`."""
-    return load_settings(NightConfig, path, sets)
-
-
-def _merged(path: str | Path, sets: Sequence[str]) -> dict[str, Any]:
+def read_plain(path: str | Path, sets: Sequence[str] = ()) -> dict[str, Any]:
+    """What the file, its `extends` chain and the overrides say, unchecked. Raises ConfigError where it is no YAML."""
     try:
         merged = OmegaConf.merge(_layers(Path(path)), OmegaConf.from_dotlist(list(sets)))
         plain: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: wanted YAML settings and key=value overrides; found: {error}") from error
     return plain
+
+
+def load_config(path: str | Path, sets: Sequence[str] = ()) -> NightConfig:
+    """The night's settings; see `load_settings`."""
+    return load_settings(NightConfig, path, sets)
 
 
 def _layers(path: Path, depth: int = 0) -> Any:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from reasongen.config import NightConfig, load_config, load_settings
+from reasongen.config import ExampleConfig, NightConfig, load_config, load_settings
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import load_grammar
 from reasongen.evidence.private import PrivateWords
 from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
-from reasongen.training.settings import TrainSettings
+from reasongen.training.settings import FinetuneSettings, TrainSettings
 from reasongen.validation.licences import Acts, Synonyms, Units, Words
 from reasongen.validation.rules import Evasions, load_rule
 
@@ -37,16 +37,24 @@ def load_comparison(path: Path) -> object:
     return load_settings(ComparisonSettings, path)
 
 
+def load_promotion(path: Path) -> object:
+    from reasongen.training.promoting import PromoteSettings  # as above
+
+    return load_settings(PromoteSettings, path)
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
     "cluster.yaml": load_config,
-    "places*.yaml": load_config,
-    "places/*.yaml": load_config,
+    "places.yaml": load_config,
+    "*references.yaml": lambda path: load_settings(ExampleConfig, path),
     "world.yaml": load_world_settings,
     "train*.yaml": lambda path: load_settings(TrainSettings, path),
+    "finetune/*.yaml": lambda path: load_settings(FinetuneSettings, path),
     "evaluate.yaml": load_exam,
     "evaluate_pairs*.yaml": load_comparison,
+    "promote.yaml": load_promotion,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
     "corpus/*.yaml": load_grammar,

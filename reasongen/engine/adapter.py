@@ -1,13 +1,23 @@
-"""Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for."""
+"""Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for.
+
+What comes out is the plain base, never a model of peft, whose own generate leaves padding between virtual tokens and
+prompt, and (0.21 over transformers 5.24) passes a prefix by with no more than a warning. LoRA is merged into the
+weights. Virtual tokens become rows of the table of embeddings, which no output layer knows: every prompt begins with
+their ids. A prefix is given to the engine, which puts it before each row; backend torch has no place for it yet.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reasongen.engine.door import directory_digest
 from reasongen.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BASE_FILE = "base.json"  # {"weights": weights_digest(base)}: written where an adapter is trained
 _WEIGHTS = ("*.safetensors",)
@@ -18,8 +28,18 @@ def weights_digest(directory: str) -> str:
     return directory_digest(directory, _WEIGHTS)
 
 
-def with_adapter(model: Any, base: str, adapter: str) -> Any:
-    """`model` with the adapter; LoRA is merged into the weights, which then cost nothing more. Raises ModelError."""
+@dataclass(frozen=True)
+class Adapted:
+    """A model, the ids that every prompt begins with, and what every row has seen before: per layer keys and values,
+    1 x key heads x tokens x head size."""
+
+    model: Any
+    lead: tuple[int, ...] = ()
+    prefix: tuple[tuple[Tensor, Tensor], ...] = ()
+
+
+def with_adapter(model: Any, base: str, adapter: str) -> Adapted:
+    """`model` with the adapter. Raises ModelError."""
     folder = Path(adapter)
     config = _config(folder)
     _made_for(base, folder, config)
@@ -34,7 +54,30 @@ def with_adapter(model: Any, base: str, adapter: str) -> Any:
         stray = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(adapted)))
     if stray:  # peft skips these without a word
         raise ModelError(f"{adapter}: wanted an adapter for {base}; {len(stray)} weights have no place, as {stray[0]}.")
-    return adapted.merge_and_unload() if config.get("peft_type") == "LORA" else adapted
+    match config.get("peft_type"):
+        case "LORA":
+            return Adapted(adapted.merge_and_unload())
+        case "PROMPT_TUNING":
+            return _with_virtual_tokens(adapted)
+        case "PREFIX_TUNING":
+            stored = adapted.get_prompt(batch_size=1).layers
+            return Adapted(
+                adapted.get_base_model(), prefix=tuple((one.keys.detach(), one.values.detach()) for one in stored)
+            )
+        case _:
+            return Adapted(adapted)
+
+
+def _with_virtual_tokens(adapted: Any) -> Adapted:
+    from torch import cat, nn
+
+    virtual = adapted.get_prompt_embedding_to_save(adapted.active_adapter)
+    model = adapted.get_base_model()
+    table = model.get_input_embeddings()
+    known = table.weight.detach()
+    # A new parameter, not a resized model: a tied output layer keeps the old one and never writes a virtual token.
+    table.weight = nn.Parameter(cat([known, virtual.to(known)]), requires_grad=False)
+    return Adapted(model, lead=tuple(range(len(known), len(known) + len(virtual))))
 
 
 def _config(folder: Path) -> dict[str, Any]:

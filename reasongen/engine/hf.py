@@ -19,7 +19,7 @@ import psutil
 import pyarrow as pa
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from reasongen.engine.door import new_engine_id
 from reasongen.engine.intake import Intake, Row, Written, longest_prompt
@@ -71,7 +71,7 @@ class TransformersEngine:
             torch.set_num_threads(1)
         self.engine_id = new_engine_id()
         longest = longest_prompt(settings, self._loaded.positions)
-        self._intake = Intake(self._loaded.tokenizer, self._loaded.ends, longest, self.engine_id)
+        self._intake = Intake(self._loaded.tokenizer, self._loaded.ends, longest, self.engine_id, self._loaded.lead)
         print(self._first_line(settings, time.monotonic() - began), file=sys.stderr, flush=True)
 
     def _first_line(self, settings: EngineSettings, seconds: float) -> str:
@@ -122,9 +122,11 @@ class TransformersEngine:
     def _run(self, rows: list[Row]) -> tuple[list[list[int]], Chooser]:
         """New token ids per row, and the chooser that drew them. Dummies repeat the first row and are cut off after."""
         filled = rows + [rows[0]] * (self._rows - len(rows))
-        width = (len(rows[0].tokens) // BUCKET + 1) * BUCKET
+        before, cache = self._seen_before(len(filled))
+        width = before + (len(rows[0].tokens) // BUCKET + 1) * BUCKET
         ids = torch.tensor([[self._loaded.pad] * (width - len(row.tokens)) + list(row.tokens) for row in filled])
         mask = torch.tensor([[0] * (width - len(row.tokens)) + [1] * len(row.tokens) for row in filled])
+        mask[:, :before] = 1  # generate leaves out as many ids as the cache has seen, whatever they are
         device = self._loaded.device
         keys = row_keys([row.prompt_hash for row in filled], [row.sample for row in filled], self._how.seed)
         chooser = Chooser(keys.to(device), self._loaded.ends, width, self._how)
@@ -139,5 +141,15 @@ class TransformersEngine:
             attention_mask=mask.to(device),
             generation_config=plan,
             logits_processor=LogitsProcessorList([chooser]),
+            **cache,
         )
         return written[: len(rows), width:].tolist(), chooser
+
+    def _seen_before(self, rows: int) -> tuple[int, dict[str, DynamicCache]]:
+        """How many tokens the model's prefix has, and the cache that holds it for each row; none without a prefix."""
+        if not self._loaded.prefix:
+            return 0, {}
+        each = [
+            (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)) for keys, values in self._loaded.prefix
+        ]
+        return each[0][0].shape[2], {"cache": DynamicCache(each)}

@@ -38,10 +38,14 @@ class Written:
 
 
 class Intake:
-    """Reads prompts with one tokenizer and writes texts with it. `longest`: tokens of a prompt that fit."""
+    """Reads prompts with one tokenizer and writes texts with it. `longest`: tokens of a prompt that fit; `lead`: what
+    every prompt begins with, and is counted as a part of it."""
 
-    def __init__(self, tokenizer: Any, ends: tuple[int, ...], longest: int, engine_id: str) -> None:
+    def __init__(
+        self, tokenizer: Any, ends: tuple[int, ...], longest: int, engine_id: str, lead: tuple[int, ...] = ()
+    ) -> None:
         self._tokenizer, self._ends, self._longest, self._engine_id = tokenizer, ends, longest, engine_id
+        self._lead = lead
 
     def read(self, batch: pa.RecordBatch) -> tuple[list[Row], pa.RecordBatch | None]:
         """The rows of a batch of INPUT that can be written, and those that cannot as a batch of OUTPUT."""
@@ -49,19 +53,20 @@ class Intake:
         encoded = self._tokenizer([prompt or "" for prompt in prompts])["input_ids"] if prompts else []
         rows: list[Row] = []
         faults: list[tuple[Any, ...]] = []
-        for key, prompt, sample, ids in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
-            if code := self._fault(prompt, ids):
-                faults.append((key or "", sample, "", code, len(ids), 0, None, self._engine_id))
+        for key, prompt, sample, own in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
+            ids = (*self._lead, *own)
+            if code := self._fault(prompt, own, ids):
+                faults.append((key or "", sample, "", code, len(own), 0, None, self._engine_id))
             else:
-                rows.append(Row(key or "", sample, tuple(ids)))
+                rows.append(Row(key or "", sample, ids))
         return rows, _batch(faults) if faults else None
 
     def write(self, written: Sequence[Written]) -> pa.RecordBatch:
         """A batch of OUTPUT; at least one row."""
         return _batch([self._out(one) for one in written])
 
-    def _fault(self, prompt: str | None, ids: list[int]) -> str | None:
-        if not prompt or not ids:
+    def _fault(self, prompt: str | None, own: list[int], ids: tuple[int, ...]) -> str | None:
+        if not prompt or not own:
             return "error:no_prompt"
         return "error:prompt_too_long" if len(ids) > self._longest else None
 

@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
-from reasongen.engine.adapter import with_adapter
+from reasongen.engine.adapter import Adapted, with_adapter
 from reasongen.errors import MachineError, ModelError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to write. `ends` are the ids that end a text, `pad` fills the left, `positions` bounds a row."""
+    """A model ready to write. `ends` are the ids that end a text, `pad` fills the left, `positions` bounds a row,
+    `lead` and `prefix` stand before every prompt (engine/adapter.py); the prefix is not a part of the row."""
 
     model: Any
     tokenizer: Any
@@ -40,6 +41,8 @@ class Loaded:
     ends: tuple[int, ...]
     pad: int
     positions: int | None
+    lead: tuple[int, ...] = ()
+    prefix: tuple[tuple[torch.Tensor, torch.Tensor], ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -61,13 +64,17 @@ def load(settings: EngineSettings) -> Loaded:
             f" {len(tokenizer)}. Tokenizer and weights are not of one training."
         )
     ends = _ends(folder, model, tokenizer)
+    adapted = Adapted(model)
     if settings.adapter is not None:
-        model = with_adapter(model, settings.model, settings.adapter)
+        adapted = with_adapter(model, settings.model, settings.adapter)
     # The directory's own sampling defaults must not leak into ours: generate() fills what we leave open from them.
-    model.generation_config = GenerationConfig()
+    adapted.model.generation_config = GenerationConfig()
     pad = ends[0] if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
     positions = getattr(model.config, "max_position_embeddings", None)
-    return Loaded(model.to(device).eval(), tokenizer, device, ends, pad, positions)
+    prefix = tuple((keys.to(device), values.to(device)) for keys, values in adapted.prefix)
+    if prefix and positions is not None:
+        positions -= prefix[0][0].shape[2]
+    return Loaded(adapted.model.to(device).eval(), tokenizer, device, ends, pad, positions, adapted.lead, prefix)
 
 
 def device_of(settings: EngineSettings) -> torch.device:

@@ -27,7 +27,7 @@ from reasongen.engine.lane import Lane
 from reasongen.engine.load import CORES, load
 from reasongen.engine.sampling import Sampling
 from reasongen.engine.scheduler import Slots, Waiting
-from reasongen.errors import MachineError
+from reasongen.errors import MachineError, ModelError
 
 if TYPE_CHECKING:
     from reasongen.config import EngineSettings
@@ -43,6 +43,11 @@ class TorchEngine:
         loaded = load(settings)
         self._settings, self._ends = settings, loaded.ends
         self._how = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.seed)
+        if loaded.prefix:
+            raise ModelError(
+                f"{settings.adapter}: wanted LoRA or prompt tuning for engine.backend torch; found a prefix."
+                " Set engine.backend: transformers."
+            )
         self._weights = weights_of(loaded.model, settings.model)
         self._slots = max(MIN_ROWS, settings.batch_rows)
         self._lanes = 1
@@ -51,7 +56,7 @@ class TorchEngine:
             torch.set_num_threads(1)
         self.engine_id = new_engine_id()
         self._longest = longest_prompt(settings, loaded.positions)
-        self._intake = Intake(loaded.tokenizer, loaded.ends, self._longest, self.engine_id)
+        self._intake = Intake(loaded.tokenizer, loaded.ends, self._longest, self.engine_id, loaded.lead)
         used = psutil.Process().memory_info().rss >> 20
         print(
             f"engine {self.engine_id}: {loaded.device}, {settings.dtype}, {loaded.parameters:,} parameters,"

@@ -7,6 +7,8 @@ generating   distinct prompts that lack samples → generations, slice by slice
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine
 publishing   what changes in reasons, in one commit
+examples     labelled reasons → what a model is taught
+teaching     a label, aligned with its facts and cut to what they bear, inside an executor
 archiving    what was shown under which rules, without users
 standing     what earlier runs left that need not be done again
 maintaining  what is done to the tables between nights
@@ -23,6 +25,7 @@ progress     lines for who watches
 summary      the end of a night, as text
 """
 
+from reasongen.pipeline.examples import make_examples
 from reasongen.pipeline.explaining import explain_pair
 from reasongen.pipeline.forgetting import forget_users, read_users
 from reasongen.pipeline.ledger import Run
@@ -39,6 +42,7 @@ __all__ = [
     "forget_users",
     "generate_night",
     "maintain_tables",
+    "make_examples",
     "plan_night",
     "read_users",
     "roll_back",

@@ -20,7 +20,7 @@ from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages, say
 from reasongen.pipeline.publishing import WRITTEN, publish_app
 from reasongen.pipeline.standing import past_runs
-from reasongen.pipeline.tools import tools_of
+from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.schema import OUTPUTS
 from reasongen.tables import (
     LEASES,
@@ -43,6 +43,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     Raises ContractError and ConfigError before anything is written, LeaseError where another run works on this
     scenario or a later night stands, ConservationError where the classes do not add up (nothing is published then).
     """
+    config = pinned(config)
     tools = tools_of(config)
     stages = Stages(spark.sparkContext)
     paths = {name: f"{config.root}/{name}" for name in OUTPUTS}

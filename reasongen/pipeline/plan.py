@@ -12,13 +12,14 @@ from reasongen.pipeline.generating import wanted_prompts
 from reasongen.pipeline.ledger import Run, code_version
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages
-from reasongen.pipeline.tools import tools_of
+from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.schema import GENERATIONS
 from reasongen.tables import check_contract, read_sources, read_version
 
 
 def plan_night(spark: SparkSession, config: NightConfig) -> Run:
     """The counts of a night up to the prompts that it would generate; `status` is planned. Raises as the night does."""
+    config = pinned(config)
     tools = tools_of(config)
     stages = Stages(spark.sparkContext)
     began = datetime.now(UTC)

@@ -74,21 +74,39 @@ def prepare(
         chosen = wanted.limit(config.limit)
     candidates = stored(chosen, f"{staging}/candidates")
     classes = _classes(candidates)
-    known = stored(
-        catalogue(
-            items.where(F.col("reject").isNull()),
-            settings=config.evidence,
-            classes={name: locale.class_of for name, locale in tools.locales.items()},
-            private=tools.private,
-        ),
-        f"{staging}/catalogue",
-    )
-    events = sources["events"].frame
-    acts = history(valid_events(events, begin=begin), known, before=begin, keep=config.evidence.history_items)
+    events = valid_events(sources["events"].frame, begin=begin)
+    known = told_items(items, config, tools=tools, staging=staging)
     asked = candidates.where(F.col("reject").isNull() & F.col("skip").isNull())
-    supported = support(
-        asked.select("user_id", "item_id", "scenario", "personal"), acts, known, settings=config.evidence
-    )
+    told = told_pairs(asked, events, known, config, tools=tools)
+    stored(told, f"{staging}/pairs")
+    codes = _codes(sources, items, users, begin)
+    if private := known.where("private").count():
+        codes["items.private"] = private
+    # Last of all: what says that the rest is whole.
+    told_of = spark.createDataFrame([(json.dumps(classes), json.dumps(codes))], PREPARED)
+    stored(told_of, f"{staging}/prepared")
+    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, codes)
+
+
+def told_items(items: DataFrame, config: NightConfig, *, tools: Tools, staging: str) -> DataFrame:
+    """What may be said of each item, written below `staging`. In: items as cleaned."""
+    classes = {name: locale.class_of for name, locale in tools.locales.items()}
+    usable = items.where(F.col("reject").isNull())
+    told = catalogue(usable, settings=config.evidence, classes=classes, private=tools.private)
+    return stored(told, f"{staging}/catalogue")
+
+
+def told_pairs(
+    pairs: DataFrame, events: DataFrame, known: DataFrame, config: NightConfig, *, tools: Tools
+) -> DataFrame:
+    """What each pair's prompt shows and hides, by what its user did before the night (schema.PAIRS).
+
+    In: user_id, item_id, scenario, personal; events as `valid_events`; `told_items`.
+    """
+    begin = night_start(tools.night, config.inputs.timezone)
+    acts = history(events, known, before=begin, keep=config.evidence.history_items)
+    asked = pairs.select("user_id", "item_id", "scenario", "personal")
+    supported = support(asked, acts, known, settings=config.evidence)
     told = frames(
         supported,
         known,
@@ -97,14 +115,7 @@ def prepare(
         template_key=tools.template_key,
         literal=tools.template.shows_literals,
     )
-    stored(told.select(*PAIRS.names), f"{staging}/pairs")
-    codes = _codes(sources, items, users, begin)
-    if private := known.where("private").count():
-        codes["items.private"] = private
-    # Last of all: what says that the rest is whole.
-    told_of = spark.createDataFrame([(json.dumps(classes), json.dumps(codes))], PREPARED)
-    stored(told_of, f"{staging}/prepared")
-    return Prepared(f"{staging}/candidates", f"{staging}/pairs", classes, codes)
+    return told.select(*PAIRS.names)
 
 
 def prepared_in(spark: SparkSession, staging: str) -> Prepared | None:

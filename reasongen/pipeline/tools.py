@@ -58,6 +58,14 @@ def tools_of(config: NightConfig) -> Tools:
     return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config), private)
 
 
+def pinned(config: NightConfig) -> NightConfig:
+    """With the folder itself where `engine.model` is a link (a registry's `current`): it may be turned while we run."""
+    if not Path(config.engine.model).is_symlink():
+        return config
+    engine = config.engine.model_copy(update={"model": str(Path(config.engine.model).resolve())})
+    return config.model_copy(update={"engine": engine})
+
+
 def judge_of(config: NightConfig) -> Judge:
     """Today's verdict for texts that are there already: it needs neither template nor weights. Raises ConfigError."""
     policy = load_policy(config.policies)

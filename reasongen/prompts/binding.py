@@ -19,7 +19,7 @@ def literal_spans(text: str, locale: Locale, literals: Literals) -> list[Span]:
     """
     taken: list[Span] = []
     for value, source, form in sorted(_known(locale, literals), key=lambda known: (-len(known[0]), known[1])):
-        for found in re.finditer(_alone(value), text):
+        for found in re.finditer(alone(value), text):
             start, end = found.span()
             if all(end <= other[0] or start >= other[1] for other in taken):
                 taken.append((start, end, source, f"[{source}.{form}]"))
@@ -39,8 +39,8 @@ def _known(locale: Locale, literals: Literals) -> Iterator[tuple[str, str, str]]
             yield shown, source, form
 
 
-def _alone(value: str) -> str:
-    """Not inside a longer number or Latin word."""
+def alone(value: str) -> str:
+    """The pattern of a value that stands alone: not inside a longer number or Latin word."""
     head = r"(?<![A-Za-z0-9])" if value[0].isascii() and value[0].isalnum() else ""
     tail = r"(?![A-Za-z0-9])" if value[-1].isascii() and value[-1].isalnum() else ""
     return head + re.escape(value) + tail

@@ -7,6 +7,7 @@ columns     how one of their columns becomes one of ours
 contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
+labels      labelled reasons, with their codes and splits
 delta       our own tables: create, append, merge, erase, look at the version, count with another reader
 layout      how our tables lie on disk: sorted for lookups, without unreachable files
 lease       one run at a time per target and scenario, and the fence against one that wakes up late

@@ -99,7 +99,8 @@ def training_skeletons(settings: ExamSettings) -> set[str]:
     """
     grammars = [load_grammar(path) for path in settings.grammars]
     digests = {grammar.digest for grammar in grammars}
-    stages = [stage for stage in stages_of(settings.engine.model) if digests == set(stage["corpus_sha256"].values())]
+    written = [stage for stage in stages_of(settings.engine.model) if "corpus_sha256" in stage]  # others: pairs
+    stages = [stage for stage in written if digests == set(stage["corpus_sha256"].values())]
     if not stages:
         raise ConfigError(
             f"{settings.engine.model}: wanted a recipe.json with a stage on these grammars; found none. "

@@ -1,124 +1,10 @@
-"""Every table of the road in one place: columns, types, what null means, keys. Knows neither Spark nor a path.
-
-Types are Spark DDL words, since Delta stores those; `Table.ddl` joins them. Input tables list what the job needs:
-further columns of a team's table are ignored.
-"""
+"""The tables that the jobs write, those that only a run sees, and what is exported."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-ACTIONS = ("browse", "click", "comment", "share", "cart", "purchase")
-"""Acts of a user, weakest first: the position is the strength by which evidence speaks of the strongest act."""
-
-LOCALES = ("zh", "en")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. `doc` says the unit and what null means; `required` columns must exist in an input."""
-
-    name: str
-    type: str
-    doc: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: its `key` is unique; `people` says that rows speak of persons (then no id or text in statistics)."""
-
-    name: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
-    people: bool = False
-    checks: tuple[tuple[str, str], ...] = ()
-    statistics: tuple[str, ...] = ()
-    partition_by: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """Column names in order."""
-        return [column.name for column in self.columns]
-
-    @property
-    def ddl(self) -> str:
-        """The Spark DDL of all columns."""
-        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
-
+from reasongen.schema.table import Column, Table
 
 _C = Column
-
-EVENTS = Table(
-    "events",
-    (
-        _C("user_id", "string", "who acted; null: the row is rejected"),
-        _C("item_id", "string", "on what; null or not in items: the row is rejected"),
-        _C("event", "string", f"one of {', '.join(ACTIONS)}; another word: the row is rejected"),
-        _C("ts", "timestamp", "when, UTC; null: the row is rejected"),
-        _C("text", "string", "a comment's words; never enters a prompt", required=False),
-        _C("rating", "double", "stars; null: none given", required=False),
-    ),
-    people=True,
-)
-
-ITEMS = Table(
-    "items",
-    (
-        _C("item_id", "string", "the item; null: the row is rejected"),
-        _C("title", "string", "as the seller wrote it; null or blank: the item is rejected"),
-        _C("description", "string", "free text", required=False),
-        _C("tags", "array<string>", "descriptive words; null: none", required=False),
-        _C("attributes", "map<string,string>", "name to value with unit; null: none", required=False),
-        _C("category", "string", "a path by '/', the last part is the noun; null: a plain product", required=False),
-        _C("brand", "string", "null: none", required=False),
-        _C("price", "decimal(12,2)", "never stands in a reason", required=False),
-        _C("locale", "string", "zh or en; null: the configured default", required=False),
-        _C("image_uri", "string", "unused tonight", required=False),
-    ),
-    key=("item_id",),
-)
-
-USERS = Table(
-    "users",
-    (
-        _C("user_id", "string", "the user; null: the row is rejected"),
-        _C("tags", "array<string>", "profile words; null: none", required=False),
-        _C("personalise", "boolean", "consent; null or a missing row: no"),
-        _C("minor", "string", "yes, no, unknown; yes: no reason is made", required=False),
-    ),
-    key=("user_id",),
-    people=True,
-)
-
-CANDIDATES = Table(
-    "candidates",
-    (
-        _C("user_id", "string", "to whom; null: the row is rejected"),
-        _C("item_id", "string", "what; null or not in items: the row is rejected"),
-        _C("scenario", "string", "which surface; null: the night's scenario", required=False),
-        _C("rank", "int", "1 is shown first", required=False),
-        _C("score", "double", "the recommender's own", required=False),
-    ),
-    key=("user_id", "item_id", "scenario"),
-    people=True,
-)
-
-INPUTS = {table.name: table for table in (EVENTS, ITEMS, USERS, CANDIDATES)}
-
-SPLITS = ("train", "validation", "test")
-
-REFERENCES = Table(
-    "references",
-    (
-        _C("user_id", "string", "for whom it was written; null: for anybody", required=False),
-        _C("item_id", "string", "about what; null or not in items: the row is rejected"),
-        _C("reason", "string", "the labelled words; null or blank: the row is rejected"),
-        _C("split", "string", "train, validation or test; null: drawn by item and user", required=False),
-        _C("ts", "timestamp", "UTC; evidence is what was known before; null: the night's date", required=False),
-    ),
-    people=True,
-)
 
 _SPAN = "array<struct<start:int,end:int,evidence:string,mark:string>>"
 _EVIDENCE = (
@@ -245,28 +131,6 @@ QUARANTINE = Table(
     statistics=("run_id", "scenario"),
 )
 
-EXAMPLES = Table(
-    "examples",
-    (
-        _C("user_id", "string", "for whom; null: for anybody"),
-        _C("item_id", "string", "about what"),
-        _C("split", "string", "train, validation or test"),
-        _C("locale", "string", "zh or en"),
-        _C("template", "string", "key of the prompt template that the target is written for"),
-        _C("prompt_hash", "string", "sha-256 of template and frame"),
-        _C("frame", "string", "what the prompt shows, canonical JSON"),
-        _C("literals", "string", "what it hides, JSON"),
-        _C("reason", "string", "as it was labelled"),
-        _C("target", "string", "what is to be learnt, with marks where the template has them; null: nothing is borne"),
-        _C("marks", "int", "literals of the reason that became marks"),
-        _C("claims", "int", "content words and literals of the reason"),
-        _C("borne", "int", "of these, those that the frame bears"),
-    ),
-    people=True,
-    statistics=("split", "locale"),
-    checks=(("split_known", "split in ('train', 'validation', 'test')"),),
-)
-
 _COUNTS = "map<string,bigint>"
 
 RUNS = Table(
@@ -332,4 +196,39 @@ ARCHIVE = Table(
         _C("pairs", "bigint", "rows of reasons with this text for this item, once the run had published"),
     ),
 )
+
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}
+
+PROMOTIONS = Table(
+    "promotions",
+    (
+        _C("at", "timestamp", "UTC; when it was decided"),
+        _C("action", "string", "promoted, refused or rolled_back"),
+        _C("folder", "string", "the model's, below the registry"),
+        _C("model_version", "string", "digest of weights, tokenizer and template"),
+        _C("before", "string", "the folder that was current; null: none"),
+        _C("reasons", "array<string>", "why it was refused, as wanted and found; empty: it was not"),
+    ),
+)
+
+EXAMPLES = Table(
+    "examples",
+    (
+        _C("user_id", "string", "for whom; null: for anybody"),
+        _C("item_id", "string", "about what"),
+        _C("split", "string", "train, validation or test"),
+        _C("locale", "string", "zh or en"),
+        _C("template", "string", "key of the prompt template that the target is written for"),
+        _C("prompt_hash", "string", "sha-256 of template and frame"),
+        _C("frame", "string", "what the prompt shows, canonical JSON"),
+        _C("literals", "string", "what it hides, JSON"),
+        _C("reason", "string", "as it was labelled"),
+        _C("target", "string", "what is to be learnt, with marks where the template has them; null: nothing is borne"),
+        _C("marks", "int", "literals of the reason that became marks"),
+        _C("claims", "int", "content words and literals of the reason"),
+        _C("borne", "int", "of these, those that the frame bears"),
+    ),
+    people=True,
+    statistics=("split", "locale"),
+    checks=(("split_known", "split in ('train', 'validation', 'test')"),),
+)

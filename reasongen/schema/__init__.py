@@ -1,0 +1,57 @@
+"""Every table of the road in one place: columns, types, what null means, keys. Knows neither Spark nor a path.
+
+table.py     what a table and a column are; acts and languages
+given.py     what a team gives: events, items, users, candidates, references
+written.py   what the jobs write: generations, reasons, quarantine, runs, …, and what is exported of them
+
+Types are Spark DDL words, since Delta stores those; `Table.ddl` joins them.
+"""
+
+from reasongen.schema.given import CANDIDATES, EVENTS, INPUTS, ITEMS, REFERENCES, SPLITS, USERS
+from reasongen.schema.table import ACTIONS, LOCALES, Column, Table
+from reasongen.schema.written import (
+    ARCHIVE,
+    DELETES,
+    EXAMPLES,
+    EXPORT_SCHEMA,
+    GENERATIONS,
+    OUTPUTS,
+    PAIRS,
+    PROMOTIONS,
+    QUARANTINE,
+    REASONS,
+    RUNS,
+    STAGED,
+    SUPPRESSIONS,
+    UPSERTS,
+    WITHDRAWALS,
+)
+
+__all__ = [
+    "ACTIONS",
+    "ARCHIVE",
+    "CANDIDATES",
+    "DELETES",
+    "EVENTS",
+    "EXAMPLES",
+    "EXPORT_SCHEMA",
+    "GENERATIONS",
+    "INPUTS",
+    "ITEMS",
+    "LOCALES",
+    "OUTPUTS",
+    "PAIRS",
+    "PROMOTIONS",
+    "QUARANTINE",
+    "REASONS",
+    "REFERENCES",
+    "RUNS",
+    "SPLITS",
+    "STAGED",
+    "SUPPRESSIONS",
+    "UPSERTS",
+    "USERS",
+    "WITHDRAWALS",
+    "Column",
+    "Table",
+]
