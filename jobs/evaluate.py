@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     if options.json:
-        Path(options.json).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(options.json, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -53,7 +53,7 @@ def _compare(options: argparse.Namespace) -> dict[str, Any]:
     print("\n".join(lines(found.figures)))
     if options.html:
         page = render_comparison(found.figures, found.pairs, found.told, show=settings.show, seed=settings.seed)
-        Path(options.html).write_text(page, encoding="utf-8")
+        _write(options.html, page)
     return found.figures
 
 
@@ -71,7 +71,7 @@ def _examine(options: argparse.Namespace) -> dict[str, Any]:
         )
     _show(answers, settings.show)
     if options.answers:
-        Path(options.answers).write_text("".join(_line(answer) for answer in answers), encoding="utf-8")
+        _write(options.answers, "".join(_line(answer) for answer in answers))
     return figures
 
 
@@ -87,6 +87,11 @@ def _show(answers: Sequence[Answer], count: int) -> None:
 def _line(answer: Answer) -> str:
     row = {"frame": answer.frame.shown, "text": answer.text, "faults": answer.faults, "derivable": answer.derivable}
     return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _write(file: str, text: str) -> None:
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

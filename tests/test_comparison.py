@@ -69,13 +69,21 @@ def test_two_models_that_are_one_do_not_differ(compared: Comparison) -> None:
     assert {"rouge1_label", "gain_skeleton"} <= {one["figure"] for one in sure}
 
 
-def test_segments_hold_every_pair_once_and_average_to_the_whole(compared: Comparison) -> None:
-    segments = compared.figures["writers"]["base"]["segments"]
-    for rows_ in segments.values():
-        assert sum(row["pairs"] for row in rows_.values()) == compared.figures["pairs"] == 40
-        mean = sum(row["pairs"] * row["passed"] for row in rows_.values()) / 40
-        assert mean == pytest.approx(figure(compared, "base", "passed"))
-    assert set(segments["locale"]) == {"zh", "en"}
+def test_segments_hold_every_pair_once_and_their_own_figures(compared: Comparison) -> None:
+    segments = compared.figures["writers"]["nearest"]["segments"]
+    assert set(segments) == {"locale", "noun_class", "evidence_rows"}
+    assert all(sum(row["pairs"] for row in kind.values()) == 40 for kind in segments.values())
+    shares = {}
+    for locale in ("zh", "en"):
+        told = [
+            one for pair, one in zip(compared.pairs, compared.told["nearest"], strict=True) if pair.locale == locale
+        ]
+        shares[locale] = sum(not one.failures for one in told) / len(told)
+        assert segments["locale"][locale]["passed"] == pytest.approx(shares[locale])
+        borne = sum(one.borne / one.claims for one in told) / len(told)
+        assert segments["locale"][locale]["borne"] == pytest.approx(borne)
+    assert figure(compared, "nearest", "passed") == pytest.approx(sum(shares.values()) / 2) != 1
+    assert shares["zh"] != shares["en"]
 
 
 def test_the_same_settings_give_the_same_figures_and_hold_no_text(examples: Path, compared: Comparison) -> None:
@@ -105,7 +113,7 @@ def test_the_job_prints_a_table_and_writes_figures_and_page(
     monkeypatch.chdir(ROOT)
     sets = [f"examples={examples}", "engine.backend=scripted", "template=conf/prompts/reference.yaml", "draws=40"]
     options = [option for one in sets for option in ("--set", one)]
-    files = ["--json", str(tmp_path / "figures.json"), "--html", str(tmp_path / "page.html")]
+    files = ["--json", str(tmp_path / "figures.json"), "--html", str(tmp_path / "new" / "page.html")]
     assert run(["--config", "conf/evaluate_pairs.yaml", *options, *files]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert set(figures["writers"]) == {"base", "constant", "template", "nearest", "target", "label"}
@@ -114,7 +122,7 @@ def test_the_job_prints_a_table_and_writes_figures_and_page(
     out = capsys.readouterr().out
     assert "40 pairs of validation" in out
     assert all(name in out for name in ("rouge1_label", "lift_skeleton", "borne", "self_bleu", "repetition"))
-    assert "</html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "</html>" in (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_job_judges_one_model_that_is_named(

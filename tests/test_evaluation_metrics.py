@@ -156,6 +156,15 @@ def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
     assert 0.90 <= held / 250 <= 0.98
 
 
+def test_all_of_few_is_no_certainty() -> None:
+    passed, most = Figure.mean([1.0] * 20), Figure.mean([1.0] * 18 + [0.0] * 2)
+    assert intervals([passed, most, Figure.mean([math.nan] * 20)], np.arange(20), draws=200, seed=1)[::2] == [
+        None,
+        None,
+    ]
+    assert intervals([passed, most], np.arange(20), draws=200, seed=1)[1] is not None
+
+
 def test_pairs_of_one_prompt_are_no_evidence_of_their_own() -> None:
     values = np.random.default_rng(2).normal(size=60)
     apart, together = np.arange(240), np.repeat(np.arange(60), 4)

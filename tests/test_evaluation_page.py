@@ -39,6 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "engine.backend=scripted",
         "template=conf/prompts/reference.yaml",
         "draws=50",
+        "show=20",
     ]
     job = runpy.run_path(str(ROOT / "jobs" / "evaluate.py"))
     options = [option for one in sets for option in ("--set", one)]
@@ -95,7 +96,7 @@ def test_every_figure_has_its_words() -> None:
 def test_labels_and_every_writer_s_words_stand_side_by_side(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     cards = text.split('<ol class="read">')[1].split('<dl class="told">')[1:]
-    assert len(cards) == 12
+    assert len(cards) == 20
     for card in cards:
         wanted = ["label", "target", "base", "tuned_on_labels_for_a_month", "constant", "template", "nearest"]
         assert re.findall("<dt>(.*?)</dt>", card) == wanted

@@ -18,7 +18,7 @@ from reasongen.evaluation.labelled import LabelledPair
 from reasongen.prompts import Renderer
 from reasongen.prompts.frame import Frame
 
-_ROWS = 512  # pairs held against all training pairs at a time
+_CELLS = 8_000_000  # of the table of pairs against training pairs that is held at a time
 
 
 def constant(pairs: Sequence[LabelledPair], training: Sequence[LabelledPair]) -> list[str]:
@@ -56,7 +56,8 @@ def nearest(pairs: Sequence[LabelledPair], training: Sequence[LabelledPair]) -> 
         counts = _counted(known, terms)
         weights = np.log((1 + len(known)) / (1 + np.bincount(counts.indices, minlength=len(terms)))) + 1
         index = _unit(counts @ diags(weights)).T.tocsc()
-        for cut in (mine[at : at + _ROWS] for at in range(0, len(mine), _ROWS)):
+        rows = max(1, _CELLS // len(known))
+        for cut in (mine[at : at + rows] for at in range(0, len(mine), rows)):
             likeness = (_unit(_counted([pairs[number] for number in cut], terms) @ diags(weights)) @ index).toarray()
             for number, best in zip(cut, np.round(likeness, 9).argmax(axis=1), strict=True):
                 found[number] = known[best].target or ""

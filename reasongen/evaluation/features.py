@@ -1,6 +1,7 @@
 """Do texts name the features of their own pairs? FMR, FCR, DIV and USR.
 
-After Li, Zhang, Chen 2021, "Personalized Transformer for Explainable Recommendation" (PETER, ACL), section 5.2:
+After Li, Zhang, Chen 2021, "Personalized Transformer for Explainable Recommendation" (PETER, ACL), as its authors' code
+counts them:
     FMR  share of pairs whose text holds the pair's feature                           (1/N) Σ δ(f ∈ text)
     FCR  share of all features that some text holds                                   |found in any text| / |F|
     DIV  features that two texts have in common, the mean over all pairs of texts     2/(N(N-1)) Σ |found ∩ found'|

@@ -1,8 +1,8 @@
 """How sure is a figure, and is one model's better than another's? Bootstrap intervals and paired tests over pairs.
 
-Pairs that share a prompt share a text, so they are drawn together (a cluster bootstrap: Davison & Hinkley 1997,
-section 3.8). Intervals are percentiles (Efron 1979); the test exchanges two models' scores within each cluster
-(Fisher's permutation test for paired samples, as scipy computes it). Seeded: the same pairs give the same numbers.
+Pairs that share a prompt share a text, so they are drawn together (a cluster bootstrap: Davison & Hinkley 1997).
+Intervals are percentiles (Efron 1979); the test exchanges two models' scores within each cluster (Fisher's permutation
+test for paired samples, as scipy computes it). Seeded: the same pairs give the same numbers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import permutation_test
 
 Column = NDArray[np.float64]
+_SAME = 1e-12  # what rounding alone makes of equal draws
 _BLOCK = 100  # draws held at a time: a table of all of them would not fit for many pairs
 
 
@@ -64,7 +65,8 @@ def clusters_of(keys: Sequence[str]) -> NDArray[np.int64]:
 def intervals(
     figures: Sequence[Figure], clusters: NDArray[np.int64], *, draws: int, seed: int, level: float = 0.95
 ) -> list[tuple[float, float] | None]:
-    """Percentile intervals of several figures of the same pairs; None where a figure has no value."""
+    """Percentile intervals of several figures of the same pairs; None where a figure has no value, and where every draw
+    gives the same: that all of few pairs pass does not make it sure that all pairs would."""
     sums = np.column_stack([column for figure in figures for column in figure.by_cluster(clusters)])
     found = np.concatenate([_drawn(sums, size, seed, at) for at, size in enumerate(_blocks(draws))])
     tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
@@ -76,7 +78,7 @@ def intervals(
             made.append(None)
             continue
         low, high = np.percentile(parts[counted] / wholes[counted] - figure.less, tails)
-        made.append((float(low), float(high)))
+        made.append((float(low), float(high)) if high - low > _SAME else None)
     return made
 
 
@@ -96,8 +98,9 @@ def difference(
     """Of the mean scores of two models on the same pairs; None where no pair has both scores."""
     gaps = Figure.mean(first - second)
     bounds = intervals([gaps], clusters, draws=draws, seed=seed)[0]
-    if gaps.value is None or bounds is None:
+    if gaps.value is None:
         return None
+    low, high = bounds or (gaps.value, gaps.value)
     both = np.isfinite(first) & np.isfinite(second)
     sums = [Figure.mean(np.where(both, one, np.nan)).by_cluster(clusters)[0] for one in (first, second)]
     test = permutation_test(
@@ -109,7 +112,7 @@ def difference(
         vectorized=True,
         rng=np.random.default_rng(seed),
     )
-    return Difference(gaps.value, *bounds, float(test.pvalue))
+    return Difference(gaps.value, low, high, float(test.pvalue))
 
 
 def _blocks(draws: int) -> list[int]:
