@@ -43,6 +43,12 @@ def load_promotion(path: Path) -> object:
     return load_settings(PromoteSettings, path)
 
 
+def load_search(path: Path) -> object:
+    from reasongen.training.tune import TuneSettings  # as above
+
+    return load_settings(TuneSettings, path)
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
@@ -55,6 +61,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "evaluate.yaml": load_exam,
     "evaluate_pairs*.yaml": load_comparison,
     "promote.yaml": load_promotion,
+    "tune.yaml": load_search,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,
     "corpus/*.yaml": load_grammar,

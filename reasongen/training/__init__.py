@@ -9,6 +9,7 @@
       methods.py      which weights learn: all, the last layers, LoRA, virtual tokens, a prefix
       loop.py         transformers' Trainer with our order, loss and measure
       checkpoints.py  the folder of a run that is not finished
+    tune.py       which settings of it are better
     asking.py     frames in, texts out, through the engine's door
     comparison.py models on labelled pairs, before and after fine-tuning
     likelihood.py perplexity of the targets

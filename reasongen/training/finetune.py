@@ -26,7 +26,7 @@ from reasongen.errors import ConfigError, ModelError
 from reasongen.prompts.template import PromptTemplate, load_template
 from reasongen.training.checkpoints import newest_whole, open_work, saved_weights, seconds_of
 from reasongen.training.directory import TEMPLATE, dtype_of, save_finetuned
-from reasongen.training.loop import ReasonTrainer, Watch, arguments, finished, trackers
+from reasongen.training.loop import Look, Looks, ReasonTrainer, Watch, arguments, finished, trackers
 from reasongen.training.methods import make_learn, parameters, restore
 from reasongen.training.pairs import Lessons, Reader, read_lessons
 from reasongen.training.settings import FinetuneSettings
@@ -48,14 +48,18 @@ class Tuned:
     peak_memory_mb: int
 
 
-def finetune(settings: FinetuneSettings) -> Tuned:
-    """Fine-tune as the settings say and write `out`; returns the figures. Raises ConfigError and ModelError."""
+def finetune(settings: FinetuneSettings, look: Look | None = None) -> Tuned:
+    """Fine-tune as the settings say and write `out`; returns the figures. Raises ConfigError and ModelError.
+
+    `look` is told step and validation loss each time that it is measured; what it raises ends the run.
+    """
     torch.set_num_threads(settings.threads)
     template_file, template = _template(settings)
     loaded = load(EngineSettings(model=settings.model, dtype="float32", device=settings.device))
     lessons = _lessons(settings, template, loaded)
     digest = _run_digest(settings, lessons)
     callbacks = trackers(settings, f"{Path(settings.out).name}-{digest[:8]}")
+    callbacks += [Looks(look)] if look else []
     set_seed(settings.seed)
     model = make_learn(loaded.model, settings.method, settings.train.dropout)
     LOG.info("fine-tuning: %s, %d of %d weights learn", settings.method.kind, *parameters(model))

@@ -10,7 +10,7 @@ import importlib.util
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from reasongen.training.checkpoints import seal
 from reasongen.training.pairs import IGNORED, LengthBatches, Lessons, Row, collate, in_order_of_length
 from reasongen.training.settings import FinetuneLoopSettings, FinetuneSettings
 
+Look = Callable[[int, float], None]
 LOG = logging.getLogger(__name__)
 KEPT = 2  # checkpoints, besides the best: the newest may be torn
 METRIC = "eval_loss"
@@ -78,6 +79,10 @@ class ReasonTrainer(Trainer):  # type: ignore[misc]
         return total / sum(row.learnt for row in rows)
 
 
+class DivergedError(ModelError):
+    """The loss is no number any more."""
+
+
 class Watch(TrainerCallback):  # type: ignore[misc]
     """Prints progress, seals checkpoints, stops a run that learns no more or has lost its numbers.
 
@@ -99,7 +104,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         loss = logs.get("loss", logs.get(METRIC, 0.0))
         if not math.isfinite(loss):
-            raise ModelError(
+            raise DivergedError(
                 f"step {state.global_step}: wanted a finite loss; found {loss}. Lower train.learning_rate."
             )
         if METRIC in logs:
@@ -120,6 +125,16 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if stale(state.log_history, self._patience):
             LOG.info("fine-tuning: no better validation loss in %d looks, stopping", self._patience)
             control.should_training_stop = True
+
+
+class Looks(TrainerCallback):  # type: ignore[misc]
+    """Hands each validation loss on."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        self._look(state.global_step, metrics[METRIC])
 
 
 def stale(history: Sequence[dict[str, float]], patience: int) -> bool:
