@@ -52,7 +52,7 @@ def main() -> int:
         room = Path(folder)
         examples = wanted.examples or write_examples(room / "examples.parquet", wanted)
         found: dict[str, Any] = {"base": wanted.base, "steps": wanted.steps}
-        found["methods"] = {name: trained(name, examples, wanted, room / name) for name in METHODS}
+        found["methods"] = {name: trained(name, examples, wanted, room / name) for name in wanted.methods}
         found |= loops(examples, wanted, room)
     print(f"{'method':8} {'loss before':>12} {'after':>8} {'trained':>12} {'of':>12} {'seconds':>8} {'peak MB':>8}")
     for name, row in found["methods"].items():
@@ -75,6 +75,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=101, help="decides their words")
     parser.add_argument("--base", default=str(ROOT / "models" / "default"))
     parser.add_argument("--steps", type=int, default=60, help="of each method")
+    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS, help="none: the loops alone")
     parser.add_argument("--rounds", type=int, default=5, help="in which the loops take turns")
     parser.add_argument("--json", metavar="FILE")
     return parser.parse_args()

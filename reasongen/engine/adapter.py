@@ -1,9 +1,10 @@
 """Puts a PEFT adapter onto its base: from safetensors only, and only onto the base that it was made for.
 
-What comes out is the plain base, never a model of peft, whose own generate leaves padding between virtual tokens and
-prompt, and (0.21 over transformers 5.24) passes a prefix by with no more than a warning. LoRA is merged into the
-weights. Virtual tokens become rows of the table of embeddings, which no output layer knows: every prompt begins with
-their ids. A prefix is given to the engine, which puts it before each row; backend torch has no place for it yet.
+Of the kinds that jobs/train.py makes, the plain base comes out, not a model of peft, whose own generate leaves padding
+between virtual tokens and prompt, and (0.21 over transformers 5.24) passes a prefix by with no more than a warning.
+LoRA is merged into the weights. Virtual tokens become rows of the table of embeddings, which no output layer knows:
+every prompt begins with their ids. A prefix is given to the engine, which puts it before each row; backend torch has
+no place for it yet.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ class ReasonTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatches:
-        """Not the Trainer's own order: that follows the state of torch's generator, which a resumed run has not."""
+        """Not the Trainer's own grouping by length: it draws from torch's generator, whose state at the beginning of
+        an epoch a resumed run does not have, and its batches of one pool come longest first."""
         return LengthBatches(self.train_dataset, self.args.train_batch_size, self.args.seed)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
