@@ -14,6 +14,7 @@ from small_tables import at, csv, delta, jsonl
 from reasongen.config import ExampleConfig, load_settings
 from reasongen.errors import ContractError
 from reasongen.evaluation.labelled import read_labelled
+from reasongen.pipeline import examples as made_of
 from reasongen.pipeline import forget_users, make_examples
 from reasongen.pipeline.examples import Examples
 
@@ -156,6 +157,10 @@ def test_the_forgotten_leave_the_examples_and_do_not_come_back(
     assert "u1" not in pl.read_delta(place)["user_id"].to_list()
     again = make_examples(spark, config)
     assert again.codes["suppressed"] == 3
+    assert "u1" not in pl.read_delta(place)["user_id"].to_list()
+    monkeypatch.setattr(made_of, "read_suppressed", lambda *_: None)  # as if the list was read a moment before
+    late = make_examples(spark, config)
+    assert "suppressed" not in late.codes
     assert "u1" not in pl.read_delta(place)["user_id"].to_list()
 
 

@@ -10,12 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import ExampleConfig
+from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.preparing import stored, told_items, told_pairs
 from reasongen.pipeline.teaching import GIVEN, Teacher, teaching
 from reasongen.pipeline.tools import Tools, tools_of
 from reasongen.schema import EXAMPLES, REFERENCES, SPLITS
 from reasongen.tables import (
     SourceFrame,
+    Suppressed,
     check_contract,
     clean_candidates,
     clean_items,
@@ -72,7 +74,8 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
     check_contract(sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales)
     staging = f"{config.root}/staging/{TABLE}"
     made = Examples(f"{config.root}/{TABLE}")
-    labels = stored(_labels(spark, sources, config, tools, staging), f"{staging}/labels")
+    suppressed = read_suppressed(spark, config.root, config.forget)
+    labels = stored(_labels(sources, config, suppressed, staging), f"{staging}/labels")
     made.labels = labels.count()
     made.codes = _codes(labels)
     kept = labels.where("code is null")
@@ -89,6 +92,8 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
         made.codes["leaked"] = leaked
     create_if_missing(spark, made.place, EXAMPLES)
     told.select(*EXAMPLES.names).write.format("delta").mode("overwrite").save(made.place)
+    # Who was forgotten after the list was read is in the table again.
+    erase_suppressed_since(spark, config, None if suppressed is None else suppressed.version, (TABLE,))
     made.version = read_version(made.place)
     made.splits = _counted(told)
     delete_folder(spark, staging)
@@ -96,7 +101,7 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
 
 
 def _labels(
-    spark: SparkSession, sources: Mapping[str, SourceFrame], config: ExampleConfig, tools: Tools, staging: str
+    sources: Mapping[str, SourceFrame], config: ExampleConfig, suppressed: Suppressed | None, staging: str
 ) -> DataFrame:
     """Every label with `code` (why it is left out), `personal` and `actor` (its user as of its time)."""
     inputs = config.inputs
@@ -121,7 +126,7 @@ def _labels(
         users,
         scenario=config.scenario,
         consent=inputs.consent,
-        suppressed=read_suppressed(spark, config.root, config.forget),
+        suppressed=suppressed,
     )
     why = F.coalesce("reject", "skip")
     known = judged.select("user_id", "item_id", why.alias("why"), "personal", F.lit(True).alias("judged"))
