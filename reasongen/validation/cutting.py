@@ -88,8 +88,11 @@ def _kept(text: str, locale: str, found: Spans) -> list[str]:
 
 
 def _of_sentence(text: str, locale: str, found: Spans, spans: Spans) -> list[str]:
-    """Its clauses that may stay; none where they would mean something else alone. An English one whose first clause goes,
-    goes: the rest hangs on to it. So does what no mark parts from a clause that went."""
+    """Its clauses that may stay; none where they would mean something else alone.
+
+    An English one whose first clause goes, goes: the rest hangs on to it. So does what no mark parts from a clause
+    that went.
+    """
     kept: list[str] = []
     gone = False
     for start, end in spans:
