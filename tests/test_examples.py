@@ -14,7 +14,7 @@ from small_tables import at, csv, delta, jsonl
 from reasongen.config import ExampleConfig, load_settings
 from reasongen.errors import ContractError
 from reasongen.evaluation.labelled import read_labelled
-from reasongen.pipeline import forget_users, make_examples
+from reasongen.pipeline import forget_users, make_examples, withdraw
 from reasongen.pipeline.examples import Examples
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,6 +157,22 @@ def test_the_forgotten_leave_the_examples_and_do_not_come_back(
     again = make_examples(spark, config)
     assert again.codes["suppressed"] == 3
     assert "u1" not in pl.read_delta(place)["user_id"].to_list()
+
+
+def test_what_was_taken_down_is_not_taught(spark: SparkSession, tmp_path: Path) -> None:
+    labels = [
+        label("u4", "This tent is waterproof and light."),
+        label("u4", "A light tent, this one.", split="validation"),
+        label("u4", "Old camp is a light tent.", item="i2"),
+    ]
+    config = config_of(spark, tmp_path, labels)
+    withdraw(spark, config, "term", "Waterproof")
+    withdraw(spark, config, "item", "i2")
+    done = make_examples(spark, config)
+    assert done.codes == {"withdrawn": 1}
+    targets = {row["reason"]: row["target"] for row in pl.read_delta(done.place).to_dicts()}
+    assert targets["This tent is waterproof and light."] is None
+    assert targets["A light tent, this one."] is not None
 
 
 def test_a_fault_of_the_labels_stops_before_anything_is_written(spark: SparkSession, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from reasongen.config import load_config
 from reasongen.pipeline.teaching import Teacher
 from reasongen.pipeline.tools import judge_of
 from reasongen.prompts import EvidenceLiterals, EvidenceRow, Frame, Literals
+from reasongen.validation import Withdrawn
 
 ROOT = Path(__file__).resolve().parent.parent
 TENT = Frame(
@@ -76,6 +79,17 @@ def target(teacher: Teacher, reason: str) -> str | None:
 )
 def test_nothing_is_learnt_of_what_means_something_else_without_its_falsehood(teacher: Teacher, reason: str) -> None:
     assert target(teacher, reason) is None
+
+
+def test_what_was_taken_down_is_not_taught(teacher: Teacher) -> None:
+    reason = "This tent is waterproof, and you bought three tents earlier."
+    assert target(teacher, reason) is not None
+    for gone in (
+        Withdrawn(("moorline", "waterproof")),
+        Withdrawn((), frozenset({hashlib.sha256(b"[i.this] is [i.word1].").hexdigest()})),
+    ):
+        strict = Teacher(replace(teacher.judge, withdrawn=gone), marks=True)
+        assert target(strict, reason if gone.terms else "This tent is light.") is None
 
 
 @pytest.mark.parametrize(

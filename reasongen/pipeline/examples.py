@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +13,7 @@ from reasongen.config import ExampleConfig
 from reasongen.pipeline.preparing import stored, told_items, told_pairs
 from reasongen.pipeline.teaching import GIVEN, Teacher, teaching
 from reasongen.pipeline.tools import Tools, tools_of
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import EXAMPLES, REFERENCES, SPLITS
 from reasongen.tables import (
     SourceFrame,
@@ -78,7 +79,9 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
     kept = labels.where("code is null")
     pairs = stored(_pairs(sources, kept, config, tools, staging), f"{staging}/pairs")
     fed = kept.join(pairs.withColumnRenamed("user_id", "actor"), ["actor", "item_id"], how="inner")
-    teacher = Teacher(tools.judge(config), tools.template.marks)
+    # What people took down is in no night's words again, so in no model's either.
+    judge = replace(tools.judge(config), withdrawn=read_withdrawals(spark, config.root).words)
+    teacher = Teacher(judge, tools.template.marks)
     given = fed.withColumn("template", F.lit(tools.template.key)).withColumn(
         "locale", F.get_json_object("frame", "$.l")
     )
@@ -122,6 +125,7 @@ def _labels(
         scenario=config.scenario,
         consent=inputs.consent,
         suppressed=read_suppressed(spark, config.root, config.forget),
+        withdrawn_items=read_withdrawals(spark, config.root).items,
     )
     why = F.coalesce("reject", "skip")
     known = judged.select("user_id", "item_id", why.alias("why"), "personal", F.lit(True).alias("judged"))
