@@ -48,7 +48,7 @@ _TAKES_BACK = {
 # A word that waits for more: what hung on to it was its sense.
 _WAITS = re.compile(
     r"(?<![a-z])(?:is|are|was|were|be|been|am|has|have|had|will|would|can|could|may|might|must|should|looked|clicked|tapped"
-    r"|commented|picked|came|comes?|went|goes|got|gets?|made|makes?|very|more|most|less|as|also|just|even)$",
+    r"|commented|picked|bought|ordered|viewed|shared|came|comes?|went|goes|got|gets?|made|makes?|very|more|most|less|as|also|just|even)$",
     re.IGNORECASE,
 )
 # Before words that only describe; and such as do more than describe.
