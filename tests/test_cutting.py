@@ -28,6 +28,7 @@ def speaks_against(*words: str):  # type: ignore[no-untyped-def]
         ("en", "This tent is waterproof with famous poles, and it is light.", ("famous poles",),
          "This tent is waterproof, and it is light."),
         ("en", "It has delicious [i.word1] and kind staff.", ("delicious", "kind staff"), "It has [i.word1]."),
+        ("en", "It has great hot [i.word1].", ("great", "hot"), "It has [i.word1]."),
         ("en", "It has delicious tacos, and it is light.", ("delicious",), None),
         ("en", "The best tent on earth, and it is light.", ("best tent on earth",), None),
         ("en", "It cures colds, and it is light. This tent is waterproof.", ("cures colds",),

@@ -115,7 +115,13 @@ def _without_describing(clause: str, found: Spans, locale: str) -> str | None:
     """An English clause without words that stand before a mark and describe it; None where a word is its sense."""
     if locale != "en":
         return None
-    for start, end in sorted(found, reverse=True):
+    runs: list[tuple[int, int]] = []
+    for start, end in sorted(found):  # words side by side describe as one
+        if runs and not clause[runs[-1][1] : start].strip():
+            runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
+        else:
+            runs.append((start, end))
+    for start, end in reversed(runs):
         word = clause[start:end]
         if not re.match(r"\s+\[", clause[end:]) or not re.fullmatch(r"[A-Za-z -]+", word):
             return None
