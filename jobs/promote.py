@@ -65,8 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         Path(args.json).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for refusal in done.refusals:
         print(f"refused: {refusal}")
-    beside = f" in the place of {done.before.name}" if done.before else ""
-    print(f"promoted: nights load {done.place.name}{beside}" if done.promoted else f"{done.place.name} stays out")
+    anew = done.before is None or done.before.name != done.place.name
+    beside = f" in the place of {done.before.name}" if done.before and anew else ""
+    out = "stays out" if anew else "is what nights load, and stays: go back with --rollback"
+    print(f"promoted: nights load {done.place.name}{beside}" if done.promoted else f"{done.place.name} {out}")
     return EXIT_OK if done.promoted else EXIT_REFUSED
 
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
+from deltalake import write_deltalake
 from labelled import CONF, TEMPLATE, rows, write
 from transformers import AutoModelForCausalLM
 
@@ -30,6 +32,12 @@ MODEL = ROOT / "models" / "default"
 def settings(examples: Path, *models: dict[str, Any], **other: Any) -> ComparisonSettings:
     plain: dict[str, Any] = {"engine": {"threads": 1, "device": "cpu"}, "draws": 60, **CONF, **other}
     return ComparisonSettings(examples=str(examples), models=models, **plain)
+
+
+def test_a_lake_in_a_folder_with_spaces_is_read(tmp_path: Path) -> None:
+    place, given = tmp_path / "a lake" / "examples", rows(2, 2)
+    write_deltalake(place, pq.read_table(write(tmp_path / "examples.parquet", given)))
+    assert len(read_labelled(place, ("train", "validation"))) == len(given)
 
 
 @pytest.fixture(scope="module")

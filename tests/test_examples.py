@@ -15,7 +15,7 @@ from reasongen.config import ExampleConfig, load_settings
 from reasongen.errors import ContractError
 from reasongen.evaluation.labelled import read_labelled
 from reasongen.pipeline import examples as made_of
-from reasongen.pipeline import forget_users, make_examples
+from reasongen.pipeline import forget_users, make_examples, withdraw
 from reasongen.pipeline.examples import Examples
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +52,7 @@ LABELS = [
     label("u4", "this one is really A LIGHT tent for everybody!", split="test"),
     label("u4", "A split that nobody knows.", split="dev"),
     label("u4", " "),
+    label("u4", "About nothing at all.", item=""),
     label("u4", "About nothing that is there.", item="i9"),
     label("u4", "About an item without a title.", item="i4"),
 ]
@@ -110,7 +111,8 @@ def test_without_consent_or_a_user_the_catalogue_alone_is_evidence(made: Any) ->
 def test_each_label_is_a_row_or_a_code(made: Any) -> None:
     done, rows = made
     assert done.codes == {
-        "minor": 1, "unknown_split": 1, "no_reason": 1, "unknown_item": 1, "item_rejected": 1, "leaked": 1,
+        "minor": 1, "null_item_id": 1, "unknown_split": 1, "no_reason": 1, "unknown_item": 1, "item_rejected": 1,
+        "leaked": 1,
     }  # fmt: skip
     assert done.labels == len(LABELS) == len(rows) + sum(done.codes.values())
     assert sum(one["rows"] for one in done.splits.values()) == len(rows)
@@ -162,6 +164,22 @@ def test_the_forgotten_leave_the_examples_and_do_not_come_back(
     late = make_examples(spark, config)
     assert "suppressed" not in late.codes
     assert "u1" not in pl.read_delta(place)["user_id"].to_list()
+
+
+def test_what_was_taken_down_is_not_taught(spark: SparkSession, tmp_path: Path) -> None:
+    labels = [
+        label("u4", "This tent is waterproof and light."),
+        label("u4", "A light tent, this one.", split="validation"),
+        label("u4", "Old camp is a light tent.", item="i2"),
+    ]
+    config = config_of(spark, tmp_path, labels)
+    withdraw(spark, config, "term", "Waterproof")
+    withdraw(spark, config, "item", "i2")
+    done = make_examples(spark, config)
+    assert done.codes == {"withdrawn": 1}
+    targets = {row["reason"]: row["target"] for row in pl.read_delta(done.place).to_dicts()}
+    assert targets["This tent is waterproof and light."] is None
+    assert targets["A light tent, this one."] is not None
 
 
 def test_a_fault_of_the_labels_stops_before_anything_is_written(spark: SparkSession, tmp_path: Path) -> None:

@@ -258,4 +258,4 @@ def test_a_title_that_breaks_a_rule_of_law_is_shown_in_no_form(judge_: Judge) ->
 def test_the_rules_travel_and_their_version_is_the_verdicts(judge_: Judge) -> None:
     there = pickle.loads(pickle.dumps(judge_))
     assert there.policy_version == judge_.policy_version
-    assert there.policy_version.startswith("structural-1+policy-")
+    assert there.policy_version.startswith("structural-2+policy-")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import labelled
@@ -15,7 +16,7 @@ from deltalake import DeltaTable
 from safetensors.torch import load_file, save_file
 
 from jobs import promote as job
-from reasongen.config import load_config, load_settings
+from reasongen.config import EngineSettings, load_config, load_settings
 from reasongen.engine import model_version
 from reasongen.errors import ConfigError
 from reasongen.evaluation.promotion import GateRules, refusals
@@ -115,6 +116,74 @@ def test_going_back_twice_goes_back_two(tmp_path: Path) -> None:
     assert registry.roll_back().name == "a"
 
 
+def put(folder: Path, *names: str) -> Registry:
+    """A registry with these models, promoted one after the other."""
+    registry = Registry(folder)
+    for name in names:
+        shutil.copytree(DEFAULT, folder / name)
+        (folder / name / "marker.json").write_text(name)
+        registry.promote(folder / name)
+    return registry
+
+
+def test_the_way_back_leads_to_another_model_that_nights_loaded(tmp_path: Path) -> None:
+    """Neither to the current one, promoted twice, nor to one whose link was never turned."""
+    registry = put(tmp_path / "a registry", "a", "b")
+    registry.promote(registry.root / "b")
+    shutil.copytree(DEFAULT, registry.root / "c")
+    registry.record("promoted", registry.root / "c", [])  # and killed
+    assert registry.roll_back().name == "a"
+    registry.promote(registry.root / "b")
+    registry.record("rolled_back", registry.root / "a", [])  # and killed
+    assert registry.current == (registry.root / "b").resolve()
+    assert registry.roll_back().name == "a"
+
+
+def test_a_way_back_goes_on_from_what_a_person_linked(tmp_path: Path) -> None:
+    registry = put(tmp_path, "a", "b", "c")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("b")
+    assert registry.roll_back().name == "a"
+
+
+def test_what_stands_in_the_place_of_the_link_is_told_with_a_remedy(tmp_path: Path) -> None:
+    registry = put(tmp_path, "a")
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(ConfigError, match=r"found one to nothing\. Put the folder back, or remove the link"):
+        _ = registry.current
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").mkdir()
+    with pytest.raises(ConfigError, match=r"found no link\. Move it away"):
+        _ = registry.current
+
+
+def test_the_table_names_a_model_as_the_nights_do(tmp_path: Path) -> None:
+    row = put(tmp_path, "a").history()[0]
+    assert row["model_version"] == model_version(EngineSettings(model=str(tmp_path / "current")))
+
+
+def test_the_current_model_is_not_measured_beside_itself_and_needs_no_figure(
+    settings: PromoteSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the registry's path is relative too; and a model that writes no claim still gets its card."""
+    asked: list[list[str]] = []
+
+    def compared(told: Any) -> Any:
+        asked.append([model.name for model in told.models])
+        mine = writer(borne=None)  # type: ignore[arg-type]
+        mine["figures"]["rouge1_target"] = None
+        figures = {"writers": {"candidate": mine}, "template": "t", "pairs": 2, "split": "test"}
+        return SimpleNamespace(figures=figures)
+
+    monkeypatch.setattr("reasongen.training.promoting.compare", compared)
+    monkeypatch.chdir(tmp_path)
+    near = settings.model_copy(update={"registry": "models"})
+    place = promote(near, str(DEFAULT)).place
+    assert promote(near, str(DEFAULT)).promoted
+    assert asked == [["candidate"], ["candidate"]]
+    assert "claims borne none" in (place / "README.md").read_text()
+
+
 def writer(passed: float = 0.95, borne: float = 0.99, gain: float = 0.2, low: float = 0.5, zh: float = 0.95) -> Any:
     return {
         "figures": {"passed": passed, "borne": borne, "gain_skeleton": gain},
@@ -157,6 +226,7 @@ def test_the_job_tells_what_became_of_it(
     assert "promoted: nights load" in capsys.readouterr().out
     assert json.loads((tmp_path / "out.json").read_text())["refusals"] == []
     assert told("--model", str(DEFAULT), "--set", "gate.min_passed=1.0") == 3
+    assert "is what nights load, and stays: go back with --rollback" in capsys.readouterr().out
     assert told("--model", str(tmp_path / "nothing")) == 2
     capsys.readouterr()
     assert told("--list") == 0

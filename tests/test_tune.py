@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import labelled
 import optuna
@@ -70,6 +71,20 @@ def test_a_rate_that_loses_the_numbers_is_given_up_and_the_search_goes_on(tmp_pa
     assert sum(done["trials"].values()) == 6
 
 
+def test_a_trial_draws_by_its_number_whichever_process_tries_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reasongen.training.tune.finetune", lambda told, look: SimpleNamespace(validation_loss=1.0))
+
+    def drawn(name: str, *stops: int) -> list[dict[str, object]]:
+        for trials in stops:
+            tune(settings_of(tmp_path, f"trials={trials}", f"study={tmp_path}/{name}.db"))
+        study = optuna.load_study(study_name="reasongen", storage=f"sqlite:///{tmp_path}/{name}.db")
+        return [trial.params for trial in study.trials]
+
+    assert drawn("at_once", 4) == drawn("in_parts", 2, 4)
+
+
 @pytest.mark.parametrize(
     ("space", "said"),
     [
@@ -77,6 +92,8 @@ def test_a_rate_that_loses_the_numbers_is_given_up_and_the_search_goes_on(tmp_pa
         ("{train.learning_rate: {low: 0.1}}", "give either choices, or low and high"),
         ("{train.learning_rate: {low: 0, high: 1, log: true}}", "above 0 where log is true"),
         ("{train.batch: {low: 0, high: 4, whole: true}}", "train.batch"),
+        ("{train.weight_decay: {low: 0.5, high: -0.5}}", "wanted low at most high"),
+        ("{method.rank: {choices: [4, 0]}}", "method.*rank"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_before_any_trial(tmp_path: Path, space: str, said: str) -> None:

@@ -51,6 +51,42 @@ def asked(text: str, frame: Frame, literals: Literals = HIDDEN) -> list[Failure]
 
 
 @pytest.mark.parametrize(
+    ("locale", "false", "true"),
+    [
+        ("en", "You looked at [i.this], and it is [i.word1].", "You looked at [e2.title], and it is [i.word1]."),
+        ("en", "You bought the [i.title]; it is [i.word1].", "You bought [e1.items]; [i.title] is [i.word1]."),
+        ("zh", "你买过[i.this]，它[i.word1]。", "你买过[e1.items]，[i.this][i.word1]。"),
+        ("zh", "你看过[i.title]，它[i.word1]。", "你看过[e2.title]，[i.title][i.word1]。"),
+    ],
+)
+def test_no_row_says_that_the_user_knows_the_item_itself(locale: str, false: str, true: str) -> None:
+    assert "R18_act" in [one.rule for one in asked(false, FRAMES[locale])]
+    assert asked(true, FRAMES[locale]) == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "false", "true"),
+    [
+        ("en", "Others bought [e1.items]; [i.title] is [i.word1].", "You bought [e1.items]; [i.title] is [i.word1]."),
+        ("en", "Your wife bought [e1.items]; it is [i.word1].", "You bought [e1.items] before; it is [i.word1]."),
+        ("en", "You almost bought [e1.items]; it is [i.word1].", "You bought [e1.items] once; it is [i.word1]."),
+        ("en", "You sold [e1.items]; it is [i.word1].", "You returned to [e2.items]; it is [i.word1]."),
+        ("zh", "朋友买过[e1.items]，[i.this][i.word1]。", "你和朋友买过[e1.items]，[i.this][i.word1]。"),
+        ("zh", "你卖了[e1.items]，[i.this][i.word1]。", "你买了[e1.items]，[i.this][i.word1]。"),
+        ("zh", "你买坏了[e1.items]，[i.this][i.word1]。", "你买过[e1.items]，[i.this][i.word1]。"),
+    ],
+)
+def test_no_row_says_what_others_did_or_what_was_undone(locale: str, false: str, true: str) -> None:
+    assert "R18_act" in [one.rule for one in asked(false, FRAMES[locale])]
+    assert asked(true, FRAMES[locale]) == []
+
+
+@pytest.mark.parametrize("word", ["hardly", "scarcely", "rarely", "anything but", "far from"])
+def test_a_quiet_denial_is_one(word: str) -> None:
+    assert [one.rule for one in asked(f"[i.title] is {word} [i.word1].", FRAMES["en"])] == ["R18_polarity"]
+
+
+@pytest.mark.parametrize(
     "told", ["You passed on [e1.items]", "Like [e1.items] you passed on", "You passed on [e1.title]"]
 )
 def test_what_reads_as_a_refusal_is_no_sharing(told: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -59,8 +60,9 @@ def _table(place: Path) -> pa.Table:
         raise ConfigError(
             f"{place}: wanted the Delta table `examples` or a Parquet file; found none. Run jobs/examples.py."
         )
-    # Not delta-rs's own reader: its threads can end a process that is about to end.
-    return ds.dataset(DeltaTable(str(place)).file_uris(), format="parquet").to_table(columns=list(_READ))
+    # Not delta-rs's own reader: its threads can end a process that is about to end. Its paths write a space as %20.
+    files = [unquote(path) for path in DeltaTable(str(place)).file_uris()]
+    return ds.dataset(files, format="parquet").to_table(columns=list(_READ))
 
 
 def _pair(row: dict[str, str]) -> LabelledPair:

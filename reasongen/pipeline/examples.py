@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +14,7 @@ from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.preparing import stored, told_items, told_pairs
 from reasongen.pipeline.teaching import GIVEN, Teacher, teaching
 from reasongen.pipeline.tools import Tools, tools_of
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import EXAMPLES, REFERENCES, SPLITS
 from reasongen.tables import (
     SourceFrame,
@@ -75,13 +76,16 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
     staging = f"{config.root}/staging/{TABLE}"
     made = Examples(f"{config.root}/{TABLE}")
     suppressed = read_suppressed(spark, config.root, config.forget)
-    labels = stored(_labels(sources, config, suppressed, staging), f"{staging}/labels")
+    withdrawals = read_withdrawals(spark, config.root)  # no night writes these again, so no model learns them
+    told_of = _labels(sources, config, suppressed, withdrawals.items, staging)
+    labels = stored(told_of, f"{staging}/labels")
     made.labels = labels.count()
     made.codes = _codes(labels)
     kept = labels.where("code is null")
     pairs = stored(_pairs(sources, kept, config, tools, staging), f"{staging}/pairs")
     fed = kept.join(pairs.withColumnRenamed("user_id", "actor"), ["actor", "item_id"], how="inner")
-    teacher = Teacher(tools.judge(config), tools.template.marks)
+    judge = replace(tools.judge(config), withdrawn=withdrawals.words)
+    teacher = Teacher(judge, tools.template.marks)
     given = fed.withColumn("template", F.lit(tools.template.key)).withColumn(
         "locale", F.get_json_object("frame", "$.l")
     )
@@ -101,7 +105,11 @@ def make_examples(spark: SparkSession, config: ExampleConfig) -> Examples:
 
 
 def _labels(
-    sources: Mapping[str, SourceFrame], config: ExampleConfig, suppressed: Suppressed | None, staging: str
+    sources: Mapping[str, SourceFrame],
+    config: ExampleConfig,
+    suppressed: Suppressed | None,
+    withdrawn_items: Collection[str],
+    staging: str,
 ) -> DataFrame:
     """Every label with `code` (why it is left out), `personal` and `actor` (its user as of its time)."""
     inputs = config.inputs
@@ -127,6 +135,7 @@ def _labels(
         scenario=config.scenario,
         consent=inputs.consent,
         suppressed=suppressed,
+        withdrawn_items=withdrawn_items,
     )
     why = F.coalesce("reject", "skip")
     known = judged.select("user_id", "item_id", why.alias("why"), "personal", F.lit(True).alias("judged"))

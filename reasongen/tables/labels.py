@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from reasongen.schema import SPLITS
 from reasongen.tables.sources import MALFORMED
-from reasongen.tables.text import clean
+from reasongen.tables.text import clean, usable_id
 
 ANYBODY = "\u0001anybody"
 """The user of a label that names none; no id holds a control character that anybody would type."""
@@ -20,7 +20,7 @@ def clean_references(references: DataFrame) -> DataFrame:
     """Labels with their texts cleaned and their splits filled in.
 
     In: `schema.REFERENCES`, malformed. Out: user_id (ANYBODY where none was given), item_id, reason, ts, split,
-    reject (malformed, no_reason, unknown_split, or null). Where no split is given, one is drawn by item and user: a
+    reject (malformed, null_item_id, no_reason, unknown_split, or null). Where no split is given, one is drawn by item and user: a
     pair is held out where either is, so training meets neither the items nor the users of the other two.
     """
     named = F.trim("user_id")
@@ -32,6 +32,7 @@ def clean_references(references: DataFrame) -> DataFrame:
     )  # fmt: skip
     reject = (
         F.when(F.col(MALFORMED), F.lit("malformed"))
+        .when(~usable_id(F.col("item_id")), F.lit("null_item_id"))
         .when(F.coalesce("reason", F.lit("")) == "", F.lit("no_reason"))
         .when(~F.coalesce(F.col("given").isin(*SPLITS), F.lit(True)), F.lit("unknown_split"))
     )

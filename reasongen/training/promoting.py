@@ -60,7 +60,7 @@ def promote(settings: PromoteSettings, model: str, adapter: str | None = None) -
         )
     place = registry.add(engine)
     models = [ModelSettings(name=CANDIDATE, model=str(place))]
-    if before is not None and before != place:
+    if before is not None and before != place.resolve():
         models.append(ModelSettings(name=CURRENT, model=str(before)))
     figures = compare(settings.comparison.model_copy(update={"models": tuple(models)})).figures
     speed = _speed(settings.comparison, place, before) if len(models) > 1 else None

@@ -22,7 +22,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from reasongen.config import EngineSettings
-from reasongen.engine.door import directory_digest
+from reasongen.engine.door import directory_digest, model_version
 from reasongen.errors import ConfigError, ModelError
 from reasongen.schema import PROMOTIONS
 from reasongen.training.directory import stages_of, write_merged
@@ -41,12 +41,18 @@ class Registry:
 
     @property
     def current(self) -> Path | None:
-        """The folder that nights load; None before the first promotion. Raises ConfigError where it is gone."""
+        """The folder that nights load; None before the first promotion. Raises ConfigError where it is no link, or one
+        to nothing."""
         link = self.root / LINK
         if not link.is_symlink():
+            if link.exists():
+                raise ConfigError(f"{link}: wanted a link to a model's folder; found no link. Move it away.")
             return None
         if not link.is_dir():
-            raise ConfigError(f"{link}: wanted a link to a model's folder; found one to nothing. Promote a model.")
+            raise ConfigError(
+                f"{link}: wanted a link to a model's folder; found one to nothing. Put the folder back, or remove the"
+                " link and promote a model."
+            )
         return link.resolve()
 
     def add(self, engine: EngineSettings) -> Path:
@@ -79,18 +85,29 @@ class Registry:
 
     def roll_back(self) -> Path:
         """Back to the model before the current one; returns its folder. Raises ConfigError where there is none."""
-        stack: list[str] = []
-        for row in self.history():
-            if row["action"] == PROMOTED:
-                stack.append(row["folder"])
-            elif row["action"] == ROLLED_BACK and len(stack) > 1:
-                stack.pop()
-        if self.current is None or len(stack) < 2:
+        now = self.current
+        before = [name for name in self._loaded(now.name) if name != now.name] if now else []
+        if not before:
             raise ConfigError(f"{self.root}: wanted a model before the current one; found none. Promote one instead.")
-        place = self.root / stack[-2]
+        place = self.root / before[-1]
         self.record(ROLLED_BACK, place, [])
         self._link(place)
         return place
+
+    def _loaded(self, now: str) -> list[str]:
+        """The folders that nights loaded up to `now`, each way back taken off. What the next row finds current tells
+        whether a row's link was turned: one that was killed in between was not."""
+        rows = self.history()
+        stack: list[str] = []
+        for row, then in zip(rows, [*(row["before"] for row in rows[1:]), now], strict=True):
+            if row["action"] == REFUSED or row["folder"] != then:
+                continue
+            if row["action"] == ROLLED_BACK:
+                _cut_to(stack, then)
+            if stack[-1:] != [then]:
+                stack.append(then)
+        _cut_to(stack, now)
+        return stack
 
     def record(self, action: str, place: Path, reasons: list[str]) -> None:
         """One row of schema.PROMOTIONS."""
@@ -99,7 +116,7 @@ class Registry:
             "at": datetime.now(UTC),
             "action": action,
             "folder": place.name,
-            "model_version": directory_digest(str(place)),
+            "model_version": model_version(EngineSettings(model=str(place))),
             "before": was.name if was else None,
             "reasons": reasons,
         }
@@ -120,6 +137,12 @@ class Registry:
         os.replace(fresh, self.root / LINK)
 
 
+def _cut_to(stack: list[str], name: str) -> None:
+    """Takes off what stands above the last `name`, if it is there."""
+    while name in stack and stack[-1] != name:
+        stack.pop()
+
+
 def _card(place: Path, figures: Mapping[str, Any], licence: str) -> str:
     """What a person should know before the model is used."""
     mine = figures["writers"]["candidate"]["figures"]
@@ -136,6 +159,12 @@ def _card(place: Path, figures: Mapping[str, Any], licence: str) -> str:
         f"- Template: {figures['template']}",
         f"- Stages of training: {len(stages)}; the last learnt from {learnt}",
         f"- Measured on {figures['pairs']} pairs of {figures['split']} (all of it in evaluation.json): whole verdict",
-        f"  passed {mine['passed']:.1%}, claims borne {mine['borne']:.1%}, ROUGE-1 {mine['rouge1_target']:.1%}",
+        f"  passed {_share(mine['passed'])}, claims borne {_share(mine['borne'])}, ROUGE-1"
+        f" {_share(mine['rouge1_target'])}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _share(value: float | None) -> str:
+    """A model that writes no claim at all has no share of them borne."""
+    return "none" if value is None else f"{value:.1%}"

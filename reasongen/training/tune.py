@@ -48,6 +48,13 @@ class Span(Settings):
             raise ValueError("wanted low at most high, and above 0 where log is true")
         return self
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The values that show whether all of it may be set: both ends, or every choice."""
+        if self.choices is not None:
+            return self.choices
+        return tuple(int(end or 0) if self.whole else end for end in (self.low, self.high))
+
     def draw(self, name: str, trial: optuna.Trial) -> Any:
         """A value for this trial."""
         if self.choices is not None:
@@ -78,13 +85,15 @@ def tune(settings: TuneSettings) -> dict[str, Any]:
     Returns its values, its loss, and the counts of trials by state. Raises ConfigError where the study holds another
     search, a setting of the space is none of the base's, or no trial came to an end.
     """
-    for name, span in settings.space.items():  # a wrong name stops here, not in every trial
-        value = span.choices[0] if span.choices else int(span.low or 0) if span.whole else span.low
-        load_settings(FinetuneSettings, settings.base, [*settings.sets, f"{name}={value}"])
+    for name, span in settings.space.items():  # a wrong name or value stops here, not in some trial
+        for value in span.ends:
+            load_settings(FinetuneSettings, settings.base, [*settings.sets, f"{name}={value}"])
     study = _study(settings)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def tried(trial: optuna.Trial) -> float:
+        # By its number: neither what goes on nor another process beside this one may draw the same again.
+        study.sampler = optuna.samplers.TPESampler(seed=settings.seed + trial.number)
         values = {name: span.draw(name, trial) for name, span in settings.space.items()}
         LOG.info("tuning: trial %d: %s", trial.number, json.dumps(values))
         return _loss(settings, trial, values)
@@ -124,8 +133,6 @@ def _study(settings: TuneSettings) -> optuna.Study:
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup),
     )
-    # A search that goes on must not draw again what it drew before.
-    study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials))
     digest = _digest(settings)
     known = study.user_attrs.get(_FACTS)
     if known is None:

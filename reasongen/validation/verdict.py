@@ -13,7 +13,7 @@ from reasongen.prompts.render import Rendered
 from reasongen.validation.case import Failure, LocaleLimits, case_of
 from reasongen.validation.structure import RULES
 
-POLICY_VERSION = "structural-1"
+POLICY_VERSION = "structural-2"  # 2: an act on the item itself is borne by nothing
 
 
 class Verdict(NamedTuple):

@@ -16,16 +16,20 @@ from typing import Any, NamedTuple
 
 from reasongen.prompts.frame import MARK, EvidenceLiterals, Frame, Literals
 from reasongen.prompts.render import Rendered
+from reasongen.validation.acts import ActReader
 from reasongen.validation.case import Failure
 from reasongen.validation.claims import Claim, ClaimJudge, claim_judge
 from reasongen.validation.gate import Finding
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.reading import finding
 from reasongen.validation.record import Event, Item, Record, User
+from reasongen.validation.words import clauses
 
 # A neutral noun in the place of each mark: the checks read whole sentences.
 _STANDS_IN = {"zh": "商品", "en": "item"}
 _REMEMBERED = 1 << 15
+_ITSELF = ("[i.title]", "[i.this]")
+_MARKS = str.maketrans("，。；：！？", ",.;:!?")
 
 
 class _Place(NamedTuple):
@@ -53,7 +57,7 @@ class WordingJudge:
     def failures(self, frame: Frame, skeleton: str, rendered: Rendered) -> list[Failure]:
         """What the frame does not bear, in characters of the rendered text. No value of a row stands in a detail."""
         if frame.literals is not None:
-            found = self._ask(frame, rendered.text, _bound(rendered.claims))
+            found = self._ask(frame, rendered.text, _bound(rendered.claims), [one.mark for one in rendered.claims])
         else:
             found = self._remembered(frame, skeleton)
         return [_filled_in(one, rendered) for one in found] if found else []
@@ -78,14 +82,16 @@ class WordingJudge:
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            found = self._known[frame, skeleton] = self._ask(frame, *_standing_in(skeleton, frame.locale))
+            marks = [one.group() for one in MARK.finditer(skeleton)]
+            found = self._known[frame, skeleton] = self._ask(frame, *_standing_in(skeleton, frame.locale), marks)
         return found
 
-    def _ask(self, frame: Frame, text: str, bound: Sequence[Claim]) -> tuple[_Found, ...]:
+    def _ask(self, frame: Frame, text: str, bound: Sequence[Claim], marks: Sequence[str]) -> tuple[_Found, ...]:
         findings, _ = self._judge.judge(_record(frame, text), bound=bound)
         plain = _without(text, bound)
         findings += other_uses(plain, frame, self._uses)
         findings += plurals(plain, frame, self._plurals, bound)
+        findings += acts_on_itself(plain, self._judge.acts, bound, marks)
         ends = [0, *(claim.end for claim in bound)]
         return tuple(
             _Found(one.rule, f"version {one.version}: {one.action}", _place(one.start, ends), _place(one.end, ends))
@@ -128,6 +134,17 @@ def plurals(plain: str, frame: Frame, pattern: re.Pattern[str], bound: Sequence[
         return
     for match in pattern.finditer(plain):
         yield finding("plural", "human", *match.span(), "wanted more than one thing")
+
+
+def acts_on_itself(plain: str, reader: ActReader, bound: Sequence[Claim], marks: Sequence[str]) -> Iterator[Finding]:
+    """You bought this very one: no row of the evidence is the item itself."""
+    plain = plain.translate(_MARKS)
+    for act in reader.acts(plain, clauses(plain)):
+        inside = [number for number, one in enumerate(bound) if act.clause[0] <= one.start and one.end <= act.clause[1]]
+        if not any(bound[number].end <= act.start and bound[number].evidence != "item" for number in inside):
+            behind = [number for number in inside if act.end <= bound[number].start]
+            if behind and marks[behind[0]] in _ITSELF and reader.objects.fullmatch(plain, act.end, bound[behind[0]][0]):
+                yield finding("act", "human", *bound[behind[0]][:2], "wanted an act on an item of the evidence")
 
 
 def _without(text: str, bound: Sequence[Claim]) -> str:
