@@ -20,8 +20,8 @@ def clean_references(references: DataFrame) -> DataFrame:
     """Labels with their texts cleaned and their splits filled in.
 
     In: `schema.REFERENCES`, malformed. Out: user_id (ANYBODY where none was given), item_id, reason, ts, split,
-    reject (malformed, null_item_id, no_reason, unknown_split, or null). Where no split is given, one is drawn by item and user: a
-    pair is held out where either is, so training meets neither the items nor the users of the other two.
+    reject (malformed, null_item_id, no_reason, unknown_split, or null). Where no split is given, one is drawn by item
+    and user: a pair is held out where either is, so training meets neither the items nor the users of the other two.
     """
     named = F.trim("user_id")
     user = F.when(F.coalesce(named, F.lit("")) == "", F.lit(ANYBODY)).otherwise(F.col("user_id"))
