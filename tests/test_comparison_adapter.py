@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from engines import make_adapter
 from labelled import CONF, rows, write
 from safetensors.torch import load_file, save_file
@@ -11,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from reasongen.training.comparison import ComparisonSettings, compare
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "default"
+
+pytestmark = pytest.mark.slow
 
 
 def spoilt(adapter: Path) -> Path:

@@ -148,6 +148,7 @@ def test_splits_are_drawn_by_item_and_user(spark: SparkSession, tmp_path: Path) 
         assert all(row["user_id"] not in met["user_id"] or row["item_id"] not in met["item_id"] for row in held)
 
 
+@pytest.mark.slow
 def test_the_forgotten_leave_the_examples_and_do_not_come_back(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_the_forgotten_leave_the_examples_and_do_not_come_back(
     assert "u1" not in pl.read_delta(place)["user_id"].to_list()
 
 
+@pytest.mark.slow
 def test_what_was_taken_down_is_not_taught(spark: SparkSession, tmp_path: Path) -> None:
     labels = [
         label("u4", "This tent is waterproof and light."),

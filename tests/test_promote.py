@@ -214,6 +214,7 @@ def test_the_first_model_is_asked_for_itself_alone() -> None:
     assert refusals({"writers": {"candidate": writer(borne=0.1, gain=0.0)}}, GateRules(), None) == []
 
 
+@pytest.mark.slow
 def test_the_job_tells_what_became_of_it(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_best_of_all_trials_stands_as_settings_and_more_trials_go_on(tmp_pat
         tune(settings_of(tmp_path, "space={method.rank: {choices: [2, 4]}}"))
 
 
+@pytest.mark.slow
 def test_a_rate_that_loses_the_numbers_is_given_up_and_the_search_goes_on(tmp_path: Path) -> None:
     wild = "space={train.learning_rate: {choices: [1e30, 0.001]}}"
     done = tune(settings_of(tmp_path, wild, "trials=6"))
