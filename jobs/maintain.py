@@ -1,7 +1,8 @@
 """Keep the tables small and quick to look up:  spark-submit jobs/maintain.py --config conf/local.yaml
 
-Sorts `reasons` by user, removes the files that no version of the last days holds, prints what each table takes. Safe
-beside readers and beside a night: a table that somebody writes meanwhile is left for the next time.
+Takes out samples and refused texts that have had their time (`retention`), sorts `reasons` by user, removes the files
+that no version of the last days holds, prints what each table takes. Safe beside readers and beside a night: a table
+that somebody writes meanwhile is left for the next time.
 Exit codes: 0 done; 2 a fault in arguments or settings; anything else is a crash, and a retry helps.
 """
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(args.config, args.set)
         with open_spark(config.spark) as spark:
-            told = maintain_tables(spark, config.root, keep_hours=args.keep_hours)
+            told = maintain_tables(spark, config.root, keep_hours=args.keep_hours, retention=config.retention)
     except ReasongenError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -151,6 +151,13 @@ class ExportSettings(Settings):
     keep_days: int = Field(7, ge=1)
 
 
+class RetentionSettings(Settings):
+    """How long maintenance leaves what nothing in `reasons` rests on."""
+
+    generations_days: int = Field(90, ge=1)
+    quarantine_days: int = Field(90, ge=1)
+
+
 class SparkSettings(Settings):
     """What the session is opened with; spark-submit's own --master and --conf go first."""
 
@@ -181,6 +188,7 @@ class NightConfig(Settings):
     gate: GateSettings = GateSettings()
     forget: ForgetSettings = ForgetSettings()
     export: ExportSettings = ExportSettings()
+    retention: RetentionSettings = RetentionSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")
@@ -198,7 +206,7 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = dict.fromkeys(("spark", "root", "show", "forget", "export"), True)
+        aside: dict[str, Any] = dict.fromkeys(("spark", "root", "show", "forget", "export", "retention"), True)
         aside["engine"] = _TUNING
         plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -29,6 +29,10 @@ class ModelError(ReasongenError, RuntimeError):
     """A model directory cannot be used: missing, unsafe, or made for something else."""
 
 
+class SchemaError(ReasongenError, TypeError):
+    """A table of ours has another shape than this version writes; found before anything is written."""
+
+
 class ExportError(ReasongenError, ValueError):
     """A set of exported changes cannot be used: damaged, of another table, or not what the store has to be given."""
 

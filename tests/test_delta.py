@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 
 from reasongen.config import SourceSettings
+from reasongen.errors import SchemaError
 from reasongen.schema import GENERATIONS, INPUTS, Column, Table
 from reasongen.tables import (
     SourceFrame,
@@ -141,3 +143,35 @@ def test_a_merge_beside_another_writer_is_done_again(spark, tmp_path):
     assert found == {("u1", "r3", "new"), ("u2", "r2", "old"), ("u3", "r3", "new")}
     assert other.exists()
     assert [entry["operation"] for entry in DeltaTable(path).history(2)] == ["MERGE", "UPDATE"]
+
+
+def test_columns_that_the_schema_gained_since_join_an_older_table(spark, tmp_path):
+    path = str(tmp_path / "shelf")
+    older = replace(SHELF, columns=SHELF.columns[:2], checks=())
+    newer = replace(
+        SHELF, columns=(*SHELF.columns, Column("lines", "array<struct<n:int>>", "user's \\ own")), checks=()
+    )
+    create_if_missing(spark, path, older)
+    append(spark.createDataFrame([("a", "r1")], older.ddl), path)
+    create_if_missing(spark, path, newer)
+    version = read_version(path)
+    create_if_missing(spark, path, newer)
+    assert read_version(path) == version
+    told = {row["col_name"]: row["comment"] for row in spark.sql(f"DESCRIBE delta.`{path}`").collect()}
+    assert (told["words"], told["lines"]) == ("what is said", "user's \\ own")
+    changes = spark.createDataFrame([("b", "r2", "x", [(1,)])], newer.ddl)
+    merge_changes(changes, path, newer, txn=Txn("p", 1), metadata="one")
+    rows = spark.read.format("delta").load(path).collect()
+    assert sorted(map(tuple, rows)) == [("a", "r1", None, None), ("b", "r2", "x", [(1,)])]
+    create_if_missing(spark, path, older)  # an older program meets a newer table
+    assert read_version(path) == version + 1
+
+
+def test_a_table_of_another_shape_is_refused_by_the_name_of_its_column(spark, tmp_path):
+    path = str(tmp_path / "shelf")
+    other = replace(SHELF, columns=(Column("user_id", "bigint", "to whom"), *SHELF.columns[1:]))
+    create_if_missing(spark, path, other)
+    version = read_version(path)
+    with pytest.raises(SchemaError, match=r"wanted user_id string in .*shelf; found user_id bigint"):
+        create_if_missing(spark, path, SHELF)
+    assert read_version(path) == version

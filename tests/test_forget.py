@@ -21,9 +21,10 @@ from pyspark.sql import functions as F
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
 from reasongen.pipeline.ledger import record_run
+from reasongen.pipeline.standing import still_running
 from reasongen.report import write_report
 from reasongen.secret import UserKey
-from reasongen.tables import append
+from reasongen.tables import append, take_lease
 from reasongen.tables.suppression import with_user_hash
 
 PLANTED = people(20)
@@ -189,6 +190,13 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
     spark.sql(f"UPDATE delta.`{lake}/runs` SET status = 'unchanged' WHERE run_id = 'live'")
     assert forget_users(spark, config_of(lake), USERS[:1]).state == "purged"  # completes the others too
     assert traces_below(lake, PLANTED) == {}
+
+
+def test_a_night_that_was_killed_keeps_nothing(spark: SparkSession, lake: Path) -> None:
+    with take_lease(f"{lake}/leases/recommendation", seconds=600) as lease:
+        record_run(f"{lake}/runs", Run("dead", date(2026, 3, 2), "recommendation", lease.token))
+        assert still_running(str(lake), datetime(2026, 1, 1, tzinfo=UTC)).keys() == {"dead"}
+    assert forget_users(spark, config_of(lake), USERS).state == "purged"
 
 
 @LONG

@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from small_tables import delta
 
 from reasongen.errors import LeaseError
-from reasongen.tables import Txn, append, count_by_independent_reader, fence, take_lease
+from reasongen.tables import Txn, append, count_by_independent_reader, fence, has_ended, take_lease
 
 LONG = 600.0
 RACERS, TURNS = 4, 20
@@ -70,6 +70,22 @@ def test_another_process_with_the_number_of_the_dead_one_holds_nothing(tmp_path:
         pass
     forge(path, process_began=row(path)["process_began"] - 3600)
     assert take_lease(str(path), seconds=LONG).taken_over
+
+
+def test_a_run_has_ended_that_released_lost_or_died_with_its_lease(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    assert not has_ended(str(path), 1)  # nobody can know
+    with take_lease(str(path), seconds=LONG) as held:
+        assert not has_ended(str(path), held.token)
+        assert has_ended(str(path), held.token - 1)
+        assert not has_ended(str(path), held.token + 1)
+    assert has_ended(str(path), held.token)
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    forge(path, pid=gone.pid, process_began=time.time())
+    assert has_ended(str(path), held.token)
+    forge(path, host="elsewhere", renewed_at=datetime.now(UTC) - timedelta(hours=1))
+    assert not has_ended(str(path), held.token)  # silent for an hour, it may be asleep and wake
 
 
 @pytest.mark.parametrize("silent", [timedelta(hours=1), -timedelta(days=1)])

@@ -47,7 +47,7 @@ class Nights:
 
 @pytest.fixture(scope="module")
 def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
-    lake = tmp_path_factory.mktemp("rollback") / "lake"
+    lake = tmp_path_factory.mktemp("rollback") / "a lake"
     plant_world(lake, people(1))
     one = generate_night(spark, config_of(lake, *GOOD))
     table = spark.read.format("delta").load(str(lake / "reasons"))
@@ -63,7 +63,7 @@ def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 def nights(two_nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
     """A copy, for one test."""
     monkeypatch.setenv("REASONGEN_FORGET_KEY", KEY)
-    lake = Path(shutil.copytree(two_nights.lake, tmp_path / "lake"))
+    lake = Path(shutil.copytree(two_nights.lake, tmp_path / "a lake"))
     return Nights(lake, two_nights.first, two_nights.second, two_nights.runs)
 
 

@@ -24,6 +24,7 @@ from reasongen.errors import ConfigError
 from reasongen.pipeline.exports import Exports
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.receipt import Receipt, TableReceipt
+from reasongen.pipeline.standing import still_running
 from reasongen.schema import SUPPRESSIONS
 from reasongen.secret import UserKey, load_key
 from reasongen.serving.forgotten import Forgotten
@@ -215,15 +216,11 @@ class _Forgetting:
 
     def _running(self, receipt: Receipt) -> set[str]:
         """Runs that may still write, and the moment at which the last of them counts as dead."""
-        path = f"{self.config.root}/runs"
-        if read_version(path) is None:
-            return set()
         hours = timedelta(hours=self.config.forget.run_hours)
-        rows = self.spark.read.format("delta").load(path).where(F.col("status") == "started")
-        alive = rows.where(F.col("started_at") > F.lit(self.now - hours)).select("run_id", "started_at").collect()
-        for row in alive:
-            receipt.wait_for(row["run_id"], row["started_at"].astimezone(UTC) + hours)
-        return {row["run_id"] for row in alive}
+        alive = still_running(self.config.root, self.now - hours)
+        for run_id, began in alive.items():
+            receipt.wait_for(run_id, began.astimezone(UTC) + hours)
+        return set(alive)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

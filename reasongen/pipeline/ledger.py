@@ -49,6 +49,8 @@ class Run:
     device: str = ""
     gate: str = ""
     delta_version: int | None = None
+    policy_version: str = ""
+    renderer_version: str = ""
 
     def row(self) -> dict[str, Any]:
         """The row of `runs`."""

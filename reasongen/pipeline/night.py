@@ -47,8 +47,10 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     tools = tools_of(config)
     stages = Stages(spark.sparkContext)
     paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
-    run = Run("", tools.night, config.scenario, 0, seconds=stages.seconds, device=_device(config))
+    run = Run("", tools.night, config.scenario, 0, seconds=stages.seconds, device=device_of(config))
     run.config_digest, run.code_version, run.model_version = tools.digest(config), code_version(), tools.model
+    judge = tools.judge(config)
+    run.policy_version, run.renderer_version = judge.policy_version, judge.renderer.version
     with stages.stage("contract"):
         mend(config.root)
         sources = read_sources(spark, config.inputs)
@@ -104,7 +106,8 @@ def _repeat(run: Run, stood: Mapping[str, Any]) -> None:
     run.codes, run.delta_version, run.status = dict(stood["codes"]), stood["delta_version"], "unchanged"
 
 
-def _device(config: NightConfig) -> str:
+def device_of(config: NightConfig) -> str:
+    """Where the samples are made, as `runs` tells it."""
     return "scripted" if config.engine.backend == "scripted" else f"{config.engine.device}/{config.engine.dtype}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
@@ -115,6 +116,7 @@ def roll_back(spark: SparkSession, config: NightConfig, night: date, *, dry_run:
             fence_sleeper(paths, run)
         left = past_runs(paths["runs"], config.scenario).that_left(night)
         run.inputs, run.code_version = dict(today.states), code_version()
+        run.policy_version, run.renderer_version = today.judge.policy_version, today.judge.renderer.version
         record_run(paths["runs"], run)
         done = _Rollback(spark, config, paths["reasons"], left, today, run.run_id).commit(run, lease)
         run.status = ROLLED_BACK if done.state == "unchanged" else done.state
@@ -128,7 +130,8 @@ def _must_be_readable(spark: SparkSession, path: str, left: Mapping[str, Any]) -
     version = left["delta_version"]
     wanted = f"HistoryError: wanted version {version} of {path}, which run {left['run_id']} left; found"
     try:
-        files = DeltaTable(path, version=version).file_uris()
+        added = pa.table(DeltaTable(path, version=version).get_add_actions(flatten=True))
+        files = [f"{path}/{name}" for name in added["path"].to_pylist()]  # delta-rs escapes the whole of a uri
         columns = read_at(spark, path, version).columns
     except (DeltaError, PySparkException) as error:
         raise HistoryError(f"{wanted} no log of it ({type(error).__name__}). {KEEPERS}") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -18,12 +18,13 @@ from reasongen.errors import HistoryError, LeaseError
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.preparing import Prepared, prepared_in
 from reasongen.pipeline.progress import say
+from reasongen.tables import LEASES, has_ended
 
 DONE = ("published", "unchanged")
 ROLLED_BACK = "rolled_back"
 _COLUMNS = (
     "run_id, night, scenario, token, status, inputs, config_digest, code_version, model_version, pairs, codes, prompts,"
-    " delta_version"
+    " delta_version, tokens_in, tokens_out, seconds, device"
 )
 
 
@@ -82,6 +83,21 @@ def past_runs(path: str, scenario: str) -> PastRuns:
     found = QueryBuilder().register("runs", DeltaTable(path)).execute(f"SELECT {_COLUMNS} FROM runs").read_all()
     rows = [row for row in pa.table(found).to_pylist() if row["scenario"] == scenario]
     return PastRuns(tuple(sorted(rows, key=lambda row: -row["token"])))
+
+
+def still_running(root: str, since: datetime) -> dict[str, datetime]:
+    """Runs of any scenario below `root` that began after `since`, did not end, and may still write; each with its
+    beginning. A run that died on another machine counts until a later one of its scenario began."""
+    path = f"{root}/runs"
+    if not DeltaTable.is_deltatable(path):
+        return {}
+    asked = "SELECT run_id, scenario, token, started_at FROM runs WHERE status = 'started'"
+    found = pa.table(QueryBuilder().register("runs", DeltaTable(path)).execute(asked).read_all()).to_pylist()
+    return {
+        row["run_id"]: row["started_at"]
+        for row in found
+        if row["started_at"] > since and not has_ended(f"{root}/{LEASES}/{row['scenario']}", row["token"])
+    }
 
 
 def _same(row: Mapping[str, Any], run: Run) -> bool:

@@ -159,6 +159,8 @@ RUNS = Table(
         _C("device", "string", "cpu, cuda, or scripted"),
         _C("gate", "string", "JSON: each expectation, what it wanted and saw"),
         _C("delta_version", "bigint", "of reasons after the publish; null: none was made"),
+        _C("policy_version", "string", "what judged its texts; null: of a run before this column"),
+        _C("renderer_version", "string", "what filled the marks; null: of a run before this column"),
     ),
     key=("run_id",),
     statistics=("run_id", "night", "scenario", "token", "status"),

@@ -8,7 +8,8 @@ contract    whole-table faults: all of them at once, before a token is spent
 text        what is taken out of a text before it is used
 rows        row faults as codes in a column; never an exception
 labels      labelled reasons, with their codes and splits
-delta       our own tables: create, append, merge, erase, look at the version, count with another reader
+creation    our own tables as the schema says, made or brought up to it
+delta       our own tables: append, merge, erase, look at the version, count with another reader
 layout      how our tables lie on disk: sorted for lookups, in few files, none of them unreachable
 lease       one run at a time per target and scenario, and the fence against one that wakes up late
 suppression who must not come back, as keyed hashes
@@ -18,20 +19,22 @@ folders     what stands below the root, on any file system
 """
 
 from reasongen.tables.contract import ContractReport, check_contract, night_start
+from reasongen.tables.creation import create_if_missing
 from reasongen.tables.delta import (
     CONFLICTS,
     Txn,
     append,
     count_by_independent_reader,
-    create_if_missing,
+    delete_rows,
     merge_changes,
     read_at,
     read_version,
     version_of_commit,
     write_was_refused,
 )
+from reasongen.tables.folders import children
 from reasongen.tables.layout import Size, compact, remove_unreachable, rewrite_sorted, rows_version, size_of
-from reasongen.tables.lease import LEASES, Lease, fence, take_lease
+from reasongen.tables.lease import LEASES, Lease, fence, has_ended, take_lease
 from reasongen.tables.rows import (
     clean_candidates,
     clean_events,
@@ -57,6 +60,7 @@ __all__ = [
     "Txn",
     "append",
     "check_contract",
+    "children",
     "clean_candidates",
     "clean_events",
     "clean_items",
@@ -66,7 +70,9 @@ __all__ = [
     "count_codes",
     "count_event_codes",
     "create_if_missing",
+    "delete_rows",
     "fence",
+    "has_ended",
     "merge_changes",
     "night_start",
     "open_spark",

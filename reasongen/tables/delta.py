@@ -1,8 +1,4 @@
-"""Our own Delta tables: made with their comments, appended to, merged into, and counted by a reader that is not Spark.
-
-Features stay those that every reader can read: no deletion vectors, no change feed, no column mapping. Tables that hold
-people keep ids and texts out of the statistics in the log, where no erasure would reach them.
-"""
+"""Our own Delta tables: appended to, merged into, erased from, and counted by a reader that is not Spark."""
 
 from __future__ import annotations
 
@@ -22,12 +18,10 @@ from delta.exceptions import (
     ConcurrentTransactionException,
     ConcurrentWriteException,
 )
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.schema import Table
-from reasongen.tables.folders import delete_folder
 
 _TXN = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 CONFLICTS = (
@@ -53,52 +47,6 @@ class Txn:
 
     app_id: str
     version: int
-
-
-def create_if_missing(spark: SparkSession, path: str, table: Table) -> None:
-    """The empty table with a comment on every column, its properties and CHECK constraints.
-
-    Does nothing where it stands. A creation that was cut off, before its first commit or its constraints, is completed.
-    """
-    if read_version(path) is None:
-        try:
-            _create(spark, path, table)
-        except AnalysisException as error:
-            if "DELTA_TABLE_NOT_FOUND" not in str(error):
-                raise
-            # A creation died before its first commit: Spark takes the log without one for a table, and finds none.
-            delete_folder(spark, f"{path}/_delta_log")
-            _create(spark, path, table)
-    if not table.checks:
-        return
-    present = _open(path).metadata().configuration
-    for name, sql in table.checks:
-        if f"delta.constraints.{name}" not in present:
-            spark.sql(f"ALTER TABLE delta.`{_absolute(path)}` ADD CONSTRAINT {name} CHECK ({sql})")
-
-
-def _create(spark: SparkSession, path: str, table: Table) -> None:
-    from delta.tables import DeltaTable
-
-    builder = DeltaTable.createIfNotExists(spark).location(_absolute(path))
-    for column in table.columns:
-        builder = builder.addColumn(column.name, column.type, comment=column.doc)
-    for key, value in properties(table).items():
-        builder = builder.property(key, value)
-    if table.partition_by:
-        builder = builder.partitionedBy(*table.partition_by)
-    builder.execute()
-
-
-def properties(table: Table) -> dict[str, str]:
-    """The table properties that `create_if_missing` gives."""
-    chosen = {"delta.enableDeletionVectors": "false", "delta.enableChangeDataFeed": "false"}
-    counted = [name for name in table.statistics if name not in table.partition_by]
-    if counted:
-        chosen["delta.dataSkippingStatsColumns"] = ",".join(counted)
-    elif table.people:
-        chosen["delta.dataSkippingNumIndexedCols"] = "0"
-    return chosen
 
 
 def append(frame: DataFrame, path: str, txn: Txn | None = None, metadata: str | None = None) -> None:
@@ -171,6 +119,20 @@ def erase_rows(gone: DataFrame, path: str, what: str, *, metadata: str) -> None:
     _commit(gone.sparkSession, {_METADATA: metadata}, merge)
 
 
+def delete_rows(gone: DataFrame, path: str, *, metadata: str) -> None:
+    """One commit without the rows that agree with a row of `gone` in all of its columns, which must tell nobody's
+    value: look before. Tried again where another writer came between, as `erase_rows`."""
+    from delta.tables import DeltaTable
+
+    same = " and ".join(f"old.`{name}` = gone.`{name}`" for name in gone.columns)
+
+    def merge() -> None:
+        old = DeltaTable.forPath(gone.sparkSession, path).alias("old")
+        old.merge(gone.alias("gone"), same).whenMatchedDelete().execute()
+
+    _commit(gone.sparkSession, {_METADATA: metadata}, merge)
+
+
 def _commit(spark: SparkSession, said: Mapping[str, str], write: Callable[[], None]) -> None:
     """Does `write`, again where somebody else's commit came between."""
     for tries_left in reversed(range(TRIES)):
@@ -201,7 +163,7 @@ def _delete_old_files(spark: SparkSession, path: str, hours: float) -> None:
 
     table = DeltaTable.forPath(spark, path)
     if "deletionVectors" in (table.detail().select("tableFeatures").collect()[0][0] or []):
-        spark.sql(f"REORG TABLE delta.`{_absolute(path)}` APPLY (PURGE)")
+        spark.sql(f"REORG TABLE delta.`{absolute(path)}` APPLY (PURGE)")
     table.vacuum(hours)
 
 
@@ -248,7 +210,7 @@ def write_was_refused(error: BaseException) -> str | None:
     return found[1] if found else None
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """Delta's SQL takes a relative path for the name of a table."""
     return path if "://" in path else str(Path(path).resolve())
 

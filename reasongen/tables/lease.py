@@ -108,6 +108,16 @@ def take_lease(path: str, *, seconds: float, above: int = 0) -> Lease:
     raise LeaseError(f"LeaseError: wanted the lease {path}; found {_TRIES} others that took it first. Try again later.")
 
 
+def has_ended(path: str, token: int) -> bool:
+    """Whether the run under that token of the lease at `path` writes no more: it released the lease, a later one took
+    it, or its process is gone from this machine. False where nobody can know."""
+    found = _read(path)
+    if found is None or found["token"] != token:
+        return found is not None and found["token"] > token
+    here = found["host"] == platform.node()
+    return found["state"] == FREE or (here and not _running(found["pid"], found["process_began"]))
+
+
 def fence(path: str, app_id: str, version: int) -> None:
     """Lets no write of `app_id` up to `version` into the Delta table at `path` any more: one commit without a row."""
     table = DeltaTable(path)
