@@ -36,14 +36,10 @@ def scale(rounds: int) -> Figures:
         bare_job(spark, small)
         for _ in range(rounds):
             for name, config in (("small", small), ("big", big)):
-                before = cpu_seconds()
                 run, wall = fresh_night(spark, config)
-                between = cpu_seconds()
                 keep(f"whole.{name}", wall)
                 keep(f"rest.{name}", rest(run, wall))
                 keep(f"bare.{name}", bare_job(spark, config))
-                keep(f"cpu.whole.{name}", between - before)
-                keep(f"cpu.bare.{name}", cpu_seconds() - between)
                 stages[name] = run.seconds
     middle = {name: statistics.median(values) for name, values in told.items()}
     return {
@@ -53,8 +49,6 @@ def scale(rounds: int) -> Figures:
         "big / small, without the engine's stage (at most 6)": middle["rest.big"] / middle["rest.small"],
         "without the engine's stage / bare job, small": middle["rest.small"] / middle["bare.small"],
         "without the engine's stage / bare job, big (at most 3)": middle["rest.big"] / middle["bare.big"],
-        "CPU seconds, big / small, whole": middle["cpu.whole.big"] / middle["cpu.whole.small"],
-        "CPU seconds, whole / bare job, big": middle["cpu.whole.big"] / middle["cpu.bare.big"],
     }
 
 

@@ -11,10 +11,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from reasongen.config import load_config
+from reasongen.config import NightConfig, load_config
 from reasongen.errors import EXIT_OK, EXIT_REFUSED, ReasongenError
-from reasongen.pipeline import generate_night, plan_night, summary
+from reasongen.pipeline import MOST_PREVIEWED, generate_night, plan_night, preview_pairs, summary
 from reasongen.tables import open_spark
 
 
@@ -32,8 +33,17 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run", action="store_true", help="plan and cost; nothing is written outside the staging folder"
     )
+    parser.add_argument(
+        "--preview",
+        type=int,
+        metavar="PAIRS",
+        help=f"evidence, prompt, samples and verdicts of some pairs (at most {MOST_PREVIEWED}); nothing is published",
+    )
     parser.add_argument("--json", metavar="FILE", help="the summary as data")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.preview is not None and (args.dry_run or not 0 < args.preview <= MOST_PREVIEWED):
+        parser.error(f"--preview: wanted 1 to {MOST_PREVIEWED} pairs, without --dry-run")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,14 +57,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(args.config, sets)
         with open_spark(config.spark) as spark:
-            run = plan_night(spark, config) if args.dry_run else generate_night(spark, config)
-            print(summary(spark, run, config))
+            told, status = _told(spark, config, args)
     except ReasongenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     if args.json:
-        Path(args.json).write_text(json.dumps(run.as_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return EXIT_REFUSED if run.status == "refused" else EXIT_OK
+        Path(args.json).write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return EXIT_REFUSED if status == "refused" else EXIT_OK
+
+
+def _told(spark: Any, config: NightConfig, args: argparse.Namespace) -> tuple[Any, str]:
+    """Does what was asked and prints it; returns it as data, with its status."""
+    if args.preview:
+        previews = preview_pairs(spark, config, args.preview)
+        print("\n\n".join(one.preview() for one in previews))
+        return [one.as_json() for one in previews], "previewed"
+    if args.dry_run:
+        plan = plan_night(spark, config)
+        print(summary(spark, plan.run, config), plan.text(), sep="\n")
+        return plan.as_json(), plan.run.status
+    run = generate_night(spark, config)
+    print(summary(spark, run, config))
+    return run.as_json(), run.status
 
 
 if __name__ == "__main__":

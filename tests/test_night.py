@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ContractError, LeaseError
-from reasongen.pipeline import Run, generate_night, maintain_tables, plan_night
+from reasongen.pipeline import Run, generate_night, maintain_tables, plan_night, preview_pairs
 from reasongen.pipeline.publishing import publish
 
 NightOf = Callable[..., NightConfig]
@@ -175,12 +175,48 @@ def test_the_same_token_never_publishes_other_rows(spark: SparkSession, first: R
     assert not reasons(config)["reason"].is_in(["Other words."]).any()
 
 
-def test_a_plan_counts_and_writes_nothing(spark: SparkSession, first: Run, night_of: NightOf) -> None:
+def test_a_plan_counts_and_writes_nothing(spark: SparkSession, first: Run, night_of: NightOf, tmp_path: Path) -> None:
     versions = {name: DeltaTable(f"{night_of().root}/{name}").version() for name in ("reasons", "generations", "runs")}
     plan = plan_night(spark, night_of(FAULTY))
-    assert (plan.status, plan.prompts["generated"]) == ("planned", 0)
-    assert plan.prompts["distinct"] == first.prompts["distinct"]
+    stand = reasons(night_of()).height
+    assert (plan.run.status, plan.run.prompts["generated"], plan.prompts) == ("planned", 0, [])
+    assert plan.run.prompts["distinct"] == first.prompts["distinct"]
+    assert plan.changes.keys() <= {"expiring"}  # what says "lately" soon may not
+    assert plan.run.pairs["kept"] + plan.changes.get("expiring", 0) == stand
+    other = plan_night(spark, night_of(FAULTY, "engine.seed=1"))
+    assert other.changes == {"decode_hash": stand}
+    assert other.run.prompts["generated"] == first.prompts["distinct"]
+    assert other.cost is not None
+    assert other.cost.nights == [first.run_id]
+    assert (other.cost.tokens_in, other.cost.tokens_out) == (first.tokens_in, first.tokens_out)
+    assert len(other.prompts) == 5
+    assert not any(user in other.text() for user in reasons(night_of())["user_id"])
     assert versions == {name: DeltaTable(f"{night_of().root}/{name}").version() for name in versions}
+    assert list(Path(night_of().root, "staging").iterdir()) == []
+    bare = plan_night(spark, night_of(FAULTY, root=tmp_path / "nowhere"))
+    assert bare.cost is None
+    assert bare.changes == {"new": first.pairs["candidates"] - _aside(first)}
+    assert "no earlier night" in bare.text()
+
+
+def _aside(run: Run) -> int:
+    return sum(count for name, count in run.pairs.items() if name.startswith(("skipped.", "rejected.")))
+
+
+def test_a_preview_shows_samples_and_verdicts_as_the_night_has_them_and_publishes_nothing(
+    spark: SparkSession, first: Run, night_of: NightOf, tmp_path: Path
+) -> None:
+    stood = {(row["user_id"], row["item_id"]): row for row in reasons(night_of()).iter_rows(named=True)}
+    before = DeltaTable(f"{night_of().root}/generations").version()
+    told = preview_pairs(spark, night_of(FAULTY), 4)
+    anew = preview_pairs(spark, night_of(FAULTY, root=tmp_path / "nowhere"), 4)  # every sample is made for it
+    assert len(told) == 4
+    assert [one.choice for one in told] == [stood[(one.user, one.item)]["reason"] for one in told]
+    assert [one.choice for one in anew] == [one.choice for one in told]
+    assert all(one.samples and one.prompt in one.preview().replace("  | ", "") for one in anew)
+    assert "made for this preview" in anew[0].preview()
+    assert DeltaTable(f"{night_of().root}/generations").version() == before
+    assert not (tmp_path / "nowhere" / "reasons").exists()
 
 
 def test_an_older_night_never_publishes_over_a_newer_one(spark: SparkSession, first: Run, night_of: NightOf) -> None:

@@ -31,12 +31,15 @@ from reasongen.pipeline.forgetting import forget_users, read_users
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.maintaining import maintain_tables
 from reasongen.pipeline.night import generate_night
-from reasongen.pipeline.plan import plan_night
+from reasongen.pipeline.plan import Plan, plan_night
+from reasongen.pipeline.previewing import MOST_PREVIEWED, preview_pairs
 from reasongen.pipeline.rolling_back import roll_back
 from reasongen.pipeline.summary import summary
 from reasongen.pipeline.withdrawing import withdraw
 
 __all__ = [
+    "MOST_PREVIEWED",
+    "Plan",
     "Run",
     "explain_pair",
     "forget_users",
@@ -44,6 +47,7 @@ __all__ = [
     "maintain_tables",
     "make_examples",
     "plan_night",
+    "preview_pairs",
     "read_users",
     "roll_back",
     "summary",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -95,15 +94,8 @@ class Attempt:
 
     def _plan(self, pairs: DataFrame, reasons: DataFrame) -> tuple[DataFrame, DataFrame]:
         """Splits the pairs into kept and to make, and writes the prompts that lack samples."""
-        judge, tools, run = self.tools.judge(self.config), self.tools, self.run
-        versions = {
-            "model_version": tools.model,
-            "decode_hash": tools.decode,
-            "policy_version": judge.policy_version,
-            "renderer_version": judge.renderer.version,
-        }
-        renew = F.lit(tools.night + timedelta(days=self.config.serving.renew_days))
-        kept = stored(still_good(pairs, reasons, versions=versions, renew=renew), f"{self.staging}/kept")
+        tools, run = self.tools, self.run
+        kept = stored(still_good(pairs, reasons, **tools.must_agree(self.config)), f"{self.staging}/kept")
         run.pairs = {name: count for name, count in self.prepared.classes.items() if name != "pairs"}
         run.pairs["kept"] = kept.count()
         to_make = pairs.join(kept, KEY, "left_anti")

@@ -6,7 +6,7 @@ Delta inputs at the versions of the run and from the others as they are now; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from reasongen.config import InputSettings, NightConfig
 from reasongen.errors import ConfigError, ContractError
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.explanation import Explanation, SampleTold
-from reasongen.pipeline.judging import Sample, in_turn, number_of
+from reasongen.pipeline.judging import Judge, Sample, in_turn, number_of
 from reasongen.pipeline.standing import DONE, past_runs
 from reasongen.pipeline.tools import Tools, tools_of
 from reasongen.pipeline.withdrawing import Withdrawals, read_withdrawals
@@ -191,22 +191,8 @@ class _Road:
         told.prompt = self.tools.template.render(Frame.from_json(told.pair["frame"]))
 
     def _samples(self) -> None:
-        """Every sample of the prompt in the pair's order, with its verdict; then the choice."""
-        told, judge = self.told, replace(self.tools.judge(self.config), withdrawn=self.withdrawals.words)
-        frame, literals = Frame.from_json(told.pair["frame"]), Literals.from_json(told.pair["literals"])
-        rows = self._generations()
-        number, chosen = number_of(told.user, told.item), False
-        by_number = {row["sample"]: row for row in rows}
-        samples = [Sample(row["sample"], row["text"], row["finish_reason"]) for row in rows]
-        for sample in in_turn(number, samples, judge.samples):
-            rendered = judge.renderer.fill(sample.text, frame, literals)
-            verdict = judge.verdict(rendered, sample.text, sample.finish_reason, frame)
-            state = "refused" if not verdict.passed else "not needed" if chosen else "chosen"
-            chosen = chosen or verdict.passed
-            told.samples.append(SampleTold(state, by_number[sample.sample], rendered.text, verdict.failures))
-        choice = judge.choose(number, frame, literals, samples)
-        told.choice = None if choice.rendered is None else choice.rendered.text
-        told.fallback = choice.sample is None
+        judge = replace(self.tools.judge(self.config), withdrawn=self.withdrawals.words)
+        tell_samples(self.told, judge, self._generations())
 
     def _generations(self) -> list[dict[str, Any]]:
         path = f"{self.config.root}/generations"
@@ -218,6 +204,24 @@ class _Road:
 
     def _mine(self, name: str) -> DataFrame:
         return self.sources[name].frame.where(F.col("user_id") == self.told.user)
+
+
+def tell_samples(told: Explanation, judge: Judge, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Every sample of the pair's prompt (`rows`, of schema.GENERATIONS) in the pair's order, with its verdict; then the
+    choice."""
+    frame, literals = Frame.from_json(told.pair["frame"]), Literals.from_json(told.pair["literals"])
+    number, chosen = number_of(told.user, told.item), False
+    by_number = {row["sample"]: row for row in rows}
+    samples = [Sample(row["sample"], row["text"], row["finish_reason"]) for row in rows]
+    for sample in in_turn(number, samples, judge.samples):
+        rendered = judge.renderer.fill(sample.text, frame, literals)
+        verdict = judge.verdict(rendered, sample.text, sample.finish_reason, frame)
+        state = "refused" if not verdict.passed else "not needed" if chosen else "chosen"
+        chosen = chosen or verdict.passed
+        told.samples.append(SampleTold(state, by_number[sample.sample], rendered.text, verdict.failures))
+    choice = judge.choose(number, frame, literals, samples)
+    told.choice = None if choice.rendered is None else choice.rendered.text
+    told.fallback = choice.sample is None
 
 
 def _first(rows: DataFrame) -> dict[str, Any] | None:

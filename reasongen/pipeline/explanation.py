@@ -78,6 +78,12 @@ class Explanation:
         """The road, step by step, for a terminal."""
         return "\n".join([*self._head(), *self._inputs(), *self._evidence(), *self._samples(), *self._end()])
 
+    def preview(self) -> str:
+        """Of a pair that no night has written yet: evidence, prompt, samples with their verdicts, what would stand."""
+        head = f"{self.user} × {self.item}, {self.scenario}, night {self.night}"
+        end = f"5 would stand: {self.choice or 'no reason'}"
+        return "\n".join([head, *self._evidence(), *self._samples(), end])
+
     def _head(self) -> Iterator[str]:
         run = f"run {self.run['run_id']} ({self.run['status']})" if self.run else "no finished run yet"
         yield f"{self.user} × {self.item}, {self.scenario}, night {self.night}, {run}: {self.ended}"
@@ -100,7 +106,7 @@ class Explanation:
     def _evidence(self) -> Iterator[str]:
         if not self.pair:
             return
-        yield f"2 evidence, from {self.acts_in_all:,} usable acts of this user"
+        yield "2 evidence" + (f", from {self.acts_in_all:,} usable acts of this user" if self.candidate else "")
         for row in self.pair["evidence"]:
             what = (
                 row["facet"] + (f" {row['word']}" if row["word"] else "") + (f" {row['value']}" if row["value"] else "")

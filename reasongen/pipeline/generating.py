@@ -74,14 +74,11 @@ def write_samples(
     slices = -(-count // settings.slice_prompts)
     asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(samples - 1))))
     numbered = asked.withColumn("slice", F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)))
-    tasks, profile = _engine_tasks(spark)
-    write = _writer(template, settings)
     began = time.monotonic()
     for number in range(slices):
         lease.check()
         rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
-        spread = rows.coalesce(1) if tasks == 1 else rows.repartition(tasks, "prompt_hash")
-        texts = spread.mapInArrow(write, _OUT, False, profile)
+        texts = sampled(rows, template, settings)
         stamped = texts.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
             "*",
             F.lit(NO_MASK).alias("mask_version"),
@@ -92,6 +89,16 @@ def write_samples(
         finished = count * (number + 1) // slices
         say(f"generate: {rate_line(finished, count, time.monotonic() - began, 'prompts')}")
     return first + slices
+
+
+def sampled(asked: DataFrame, template: PromptTemplate, settings: EngineSettings) -> DataFrame:
+    """A sample for each row of `asked` (prompt_hash, frame, sample), made once for each time that it is read.
+
+    Out: prompt_hash, sample, text, finish_reason, tokens_in, tokens_out, logprob, engine_id.
+    """
+    tasks, profile = _engine_tasks(asked.sparkSession)
+    spread = asked.coalesce(1) if tasks == 1 else asked.repartition(tasks, "prompt_hash")
+    return spread.mapInArrow(_writer(template, settings), _OUT, False, profile)
 
 
 def slices_app(scenario: str) -> str:

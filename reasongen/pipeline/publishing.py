@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import SourceSettings
@@ -34,18 +34,27 @@ CONTENT = [column.name for column in REASONS.columns[3:-6]] + ["valid_until"]
 """What a reader may act on; the columns that name the run are no change by themselves."""
 
 
-def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: Column) -> DataFrame:
+def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: date) -> DataFrame:
     """Keys of pairs whose published reason stands as it is: same facts, same versions, not about to expire.
 
     `versions`: column of `reasons` → tonight's value. `renew`: the first day on which it must still be valid.
     """
-    same = [F.col(name) == value for name, value in versions.items()]
-    fresh = reasons.where(F.col("valid_until") >= renew)
-    for condition in same:
-        fresh = fresh.where(condition)
-    return pairs.join(
-        fresh.select(*KEY, "prompt_hash", "fact_hash"), [*KEY, "prompt_hash", "fact_hash"], "left_semi"
-    ).select(KEY)
+    return with_why(pairs, reasons, versions=versions, renew=renew).where(F.col("why").isNull()).select(KEY)
+
+
+def with_why(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: date) -> DataFrame:
+    """Pairs with `why` no published reason stands for them as it is, the first that holds: new (there is none), prompt
+    (its evidence is another), facts (only what the marks stand for is), a version's name (it is another), expiring.
+    Null: it stands."""
+    there = ("prompt_hash", "fact_hash", *versions, "valid_until")
+    old = reasons.select(*KEY, F.struct(*there).alias("old"))
+    told = {name: F.lit(value) for name, value in versions.items()}
+    now = {"prompt": ("prompt_hash", F.col("prompt_hash")), "facts": ("fact_hash", F.col("fact_hash"))}
+    why = F.when(F.col("old").isNull(), "new")
+    for code, (name, value) in {**now, **{name: (name, value) for name, value in told.items()}}.items():
+        why = why.when(~F.col(f"old.{name}").eqNullSafe(value), code)
+    why = why.when(~F.coalesce(F.col("old.valid_until") >= F.lit(renew), F.lit(False)), "expiring")
+    return pairs.join(old, KEY, "left").withColumn("why", why).drop("old")
 
 
 def with_class(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from reasongen.config import NightConfig
 from reasongen.engine import decode_hash, model_version
@@ -48,6 +49,18 @@ class Tools:
     def judge(self, config: NightConfig) -> Judge:
         """The verdict of this night, ready to travel."""
         return _judge(config, self.night, self.locales, self.model, self.decode, self.policy, self.wordings)
+
+    def must_agree(self, config: NightConfig) -> dict[str, Any]:
+        """What a published reason must agree with to stay: `versions` (column of `reasons` → tonight's value) and
+        `renew`, the first day on which it must still be valid."""
+        judge = self.judge(config)
+        versions = {
+            "model_version": self.model,
+            "decode_hash": self.decode,
+            "policy_version": judge.policy_version,
+            "renderer_version": judge.renderer.version,
+        }
+        return {"versions": versions, "renew": self.night + timedelta(days=config.serving.renew_days)}
 
 
 def tools_of(config: NightConfig) -> Tools:
