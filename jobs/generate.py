@@ -15,7 +15,15 @@ from typing import Any
 
 from reasongen.config import NightConfig, load_config
 from reasongen.errors import EXIT_OK, EXIT_REFUSED, ReasongenError
-from reasongen.pipeline import MOST_PREVIEWED, generate_night, plan_night, preview_pairs, summary
+from reasongen.pipeline import (
+    MOST_PREVIEWED,
+    generate_night,
+    log_as_json,
+    plan_night,
+    preview_pairs,
+    signalled,
+    summary,
+)
 from reasongen.tables import open_spark
 
 
@@ -56,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     try:
         config = load_config(args.config, sets)
-        with open_spark(config.spark) as spark:
+        with log_as_json(config.signals.log == "json", scenario=config.scenario), open_spark(config.spark) as spark:
             told, status = _told(spark, config, args)
     except ReasongenError as error:
         print(error, file=sys.stderr)
@@ -76,7 +84,8 @@ def _told(spark: Any, config: NightConfig, args: argparse.Namespace) -> tuple[An
         plan = plan_night(spark, config)
         print(summary(spark, plan.run, config), plan.text(), sep="\n")
         return plan.as_json(), plan.run.status
-    run = generate_night(spark, config)
+    with signalled(config) as signals:
+        signals.run = run = generate_night(spark, config)
     print(summary(spark, run, config))
     return run.as_json(), run.status
 

@@ -158,6 +158,14 @@ class RetentionSettings(Settings):
     quarantine_days: int = Field(90, ge=1)
 
 
+class SignalSettings(Settings):
+    """Who else hears of a night: the log's form, and files or a client for monitoring."""
+
+    log: Literal["plain", "json"] = "plain"
+    prometheus: str | None = None
+    openlineage: str | None = None
+
+
 class SparkSettings(Settings):
     """What the session is opened with; spark-submit's own --master and --conf go first."""
 
@@ -189,6 +197,7 @@ class NightConfig(Settings):
     forget: ForgetSettings = ForgetSettings()
     export: ExportSettings = ExportSettings()
     retention: RetentionSettings = RetentionSettings()
+    signals: SignalSettings = SignalSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")
@@ -206,7 +215,7 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = dict.fromkeys(("spark", "root", "show", "forget", "export", "retention"), True)
+        aside: dict[str, Any] = dict.fromkeys(_NO_RESULT, True)
         aside["engine"] = _TUNING
         plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
@@ -218,6 +227,7 @@ class ExampleConfig(NightConfig):
     references: SourceSettings
 
 
+_NO_RESULT = ("spark", "root", "show", "forget", "export", "retention", "signals")
 _TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
 S = TypeVar("S", bound=Settings)
 

@@ -60,16 +60,37 @@ def run(world: Path, lake: Path, *options: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_night_by_spark_submit_publishes_and_its_summary_is_data(world: Path, tmp_path: Path) -> None:
-    done = run(world, tmp_path / "lake", "--json", str(tmp_path / "run.json"))
+    heard = {"log": "json", "prometheus": tmp_path / "night.prom", "openlineage": tmp_path / "events.jsonl"}
+    sets = [word for name, value in heard.items() for word in ("--set", f"signals.{name}={value}")]
+    done = run(world, tmp_path / "lake", "--json", str(tmp_path / "run.json"), *sets)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads((tmp_path / "run.json").read_text())
     assert told["status"] == "published"
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert {"evidence", "judge", "publish"} <= {line.get("stage") for line in lines}
+    assert lines[-1]["run_id"] == told["run_id"]
+    assert 'reasongen_last_run_exit_code{scenario="recommendation"} 0.0' in (tmp_path / "night.prom").read_text()
+    assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 2
     assert told["model_loads"] == 1
     assert (
         pl.read_delta(str(tmp_path / "lake" / "reasons")).height
         == told["pairs"]["published"] + told["pairs"]["fallback"]
     )
     assert "u0000" not in done.stdout + done.stderr
+
+
+def test_a_plan_and_a_preview_tell_and_leave_nothing(world: Path, tmp_path: Path) -> None:
+    plan = run(world, tmp_path / "lake", "--dry-run", "--json", str(tmp_path / "plan.json"))
+    assert plan.returncode == 0, plan.stderr[-2000:]
+    told = json.loads((tmp_path / "plan.json").read_text())
+    assert (told["status"], told["estimate"], len(told["prompts_shown"])) == ("planned", None, 5)
+    assert told["changes"] == {"new": told["pairs"]["pairs"]}
+    assert "estimate   no earlier night" in plan.stdout
+    shown = run(world, tmp_path / "lake", "--preview", "2")
+    assert shown.returncode == 0, shown.stderr[-2000:]
+    assert shown.stdout.count("5 would stand: ") == 2
+    assert not (tmp_path / "lake" / "reasons").exists()
+    assert run(world, tmp_path / "lake", "--preview", "0").returncode == 2
 
 
 def test_a_contract_fault_is_exit_2_and_lists_every_fault(world: Path, tmp_path: Path) -> None:

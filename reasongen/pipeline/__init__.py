@@ -22,6 +22,10 @@ explaining   one pair, from its input rows to its words
 explanation  the same as data and text
 ledger       what the run did; conservation
 progress     lines for who watches
+signals      what monitoring hears
+plan         what a night would do and cost
+estimating   the cost, by the rates of earlier nights
+previewing   some pairs from evidence to verdict, unpublished
 summary      the end of a night, as text
 """
 
@@ -33,7 +37,9 @@ from reasongen.pipeline.maintaining import maintain_tables
 from reasongen.pipeline.night import generate_night
 from reasongen.pipeline.plan import Plan, plan_night
 from reasongen.pipeline.previewing import MOST_PREVIEWED, preview_pairs
+from reasongen.pipeline.progress import log_as_json
 from reasongen.pipeline.rolling_back import roll_back
+from reasongen.pipeline.signals import signalled
 from reasongen.pipeline.summary import summary
 from reasongen.pipeline.withdrawing import withdraw
 
@@ -44,12 +50,14 @@ __all__ = [
     "explain_pair",
     "forget_users",
     "generate_night",
+    "log_as_json",
     "maintain_tables",
     "make_examples",
     "plan_night",
     "preview_pairs",
     "read_users",
     "roll_back",
+    "signalled",
     "summary",
     "withdraw",
 ]

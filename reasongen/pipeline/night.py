@@ -17,7 +17,7 @@ from reasongen.pipeline.generating import first_slice, slices_app
 from reasongen.pipeline.ledger import Run, code_version, record_run
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.preparing import prepare
-from reasongen.pipeline.progress import Stages, say
+from reasongen.pipeline.progress import Stages, log_run, say
 from reasongen.pipeline.publishing import WRITTEN, publish_app
 from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import pinned, tools_of
@@ -66,6 +66,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     place = f"{config.root}/{LEASES}/{config.scenario}"
     with take_lease(place, seconds=LEASE_SECONDS, above=past.last_token) as lease:
         run.token, run.run_id = lease.token, f"{tools.night}-{config.scenario}-{lease.token:06d}"
+        log_run(run.run_id)
         if lease.taken_over:
             fence_sleeper(paths, run)
         past = past_runs(paths["runs"], config.scenario)

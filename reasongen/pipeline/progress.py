@@ -5,21 +5,49 @@ Plain lines, in a terminal and elsewhere: a night's log is read the next morning
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pyspark import SparkContext
 
 SECONDS_BETWEEN_LINES = 5.0
 
 
+_facts: dict[str, str] | None = None
+
+
+@contextmanager
+def log_as_json(as_json: bool, **facts: str) -> Iterator[None]:
+    """Within, `say` writes objects with `facts`, `time` (UTC), `stage` where the line names one, and `message`."""
+    global _facts
+    before, _facts = _facts, facts if as_json else None
+    try:
+        yield
+    finally:
+        _facts = before
+
+
 def say(line: str) -> None:
     """One line with the time of day, at once."""
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+    if _facts is None:
+        print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+        return
+    stage, colon, message = line.partition(": ")
+    told = {"stage": stage, "message": message} if colon and " " not in stage else {"message": line}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    print(json.dumps({"time": now, **_facts, **told}, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+def log_run(run_id: str) -> None:
+    """From now on the lines as JSON name the run."""
+    if _facts is not None:
+        _facts["run_id"] = run_id
 
 
 def span(seconds: float) -> str:
