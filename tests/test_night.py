@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -18,8 +19,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
-from reasongen.errors import ContractError, LeaseError
-from reasongen.pipeline import Run, generate_night, maintain_tables, plan_night, preview_pairs
+from reasongen.errors import ConservationError, ContractError, LeaseError
+from reasongen.pipeline import Run, attempt, generate_night, maintain_tables, plan_night, preview_pairs
 from reasongen.pipeline.publishing import publish
 
 NightOf = Callable[..., NightConfig]
@@ -162,6 +163,54 @@ def test_one_event_more_costs_the_changed_prompts_of_its_user_alone(
     assert run.samples == run.prompts["generated"] == len(new - set(before["prompt_hash"]))
 
 
+def test_a_title_that_changes_is_filled_in_anew_without_a_token(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
+) -> None:
+    lake = Path(shutil.copytree(night_of().root, tmp_path / "lake"))
+    before = reasons(night_of(root=lake))
+    lines = (world / "items.jsonl").read_text(errors="surrogateescape").split("\n")
+    titles = {row["item_id"]: row["title"] for row in map(_read, lines) if row.get("title")}
+    said = before.filter(pl.struct("item_id", "reason").map_elements(_says_its_title(titles), return_dtype=pl.Boolean))
+    item = said["item_id"].sort()[0]
+    other = "Plain Harbour" if titles[item].isascii() else "白鹭洲"
+    told = [line.replace(titles[item], other) if _read(line).get("item_id") == item else line for line in lines]
+    items = tmp_path / "items.jsonl"
+    items.write_text("\n".join(told), errors="surrogateescape")
+    run = generate_night(spark, night_of(FAULTY, f"inputs.items.path={items}", root=lake))
+    assert (run.samples, run.prompts["generated"]) == (0, 0)
+    assert run.pairs["re_rendered"] > 0
+    after = reasons(night_of(root=lake)).filter(pl.col("item_id") == item)
+    assert not any(titles[item] in text for text in after["reason"])
+    assert any(other in text for text in after["reason"])
+
+
+def _read(line: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
+
+
+def _says_its_title(titles: dict[str, str]) -> Callable[[dict[str, str]], bool]:
+    return lambda row: titles.get(row["item_id"], "\0") in row["reason"]
+
+
+def test_a_night_that_loses_a_pair_on_the_way_publishes_nothing(
+    spark: SparkSession, first: Run, night_of: NightOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Path(shutil.copytree(night_of().root, tmp_path / "lake"))
+    version = DeltaTable(lake / "reasons").version()
+    real = attempt.with_class
+
+    def lossy(*given: Any) -> Any:
+        return real(*given).where(F.col("user_id") != given[0].agg(F.min("user_id")).collect()[0][0])
+
+    monkeypatch.setattr(attempt, "with_class", lossy)
+    with pytest.raises(ConservationError, match="Nothing was published"):
+        generate_night(spark, night_of(FAULTY, "engine.seed=3", root=lake))
+    assert DeltaTable(lake / "reasons").version() == version
+
+
 def test_the_same_token_never_publishes_other_rows(spark: SparkSession, first: Run, night_of: NightOf) -> None:
     """Delta skips such a commit without a word; the count by another reader is what tells."""
     config = night_of()
@@ -237,6 +286,25 @@ def test_withdrawn_consent_takes_the_reason_back(
     assert run.status == "published"
     assert table.height > 0
     assert table["evidence"].list.len().sum() == 0
+
+
+def test_consent_that_is_taken_back_while_the_night_works_is_heard(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (world / "users.csv").read_text().splitlines()
+    users, real = tmp_path / "users.csv", attempt.stage
+    users.write_text("\n".join(lines) + "\n")
+
+    def changes_meanwhile(*given: Any, **named: Any) -> Any:
+        users.write_text("\n".join(line.replace(",true,", ",false,") for line in lines) + "\n")
+        return real(*given, **named)
+
+    monkeypatch.setattr(attempt, "stage", changes_meanwhile)
+    lenient = ("gate.max_fallback_share=1", "gate.min_rows=0", "limit=40")
+    config = night_of(FAULTY, f"inputs.users.path={users}", *lenient, root=tmp_path / "lake")
+    run = generate_night(spark, config)
+    assert run.pairs["skipped.consent"] > 0
+    assert reasons(config)["evidence"].list.len().sum() == 0
 
 
 def test_a_refused_gate_leaves_the_old_night(spark: SparkSession, first: Run, night_of: NightOf) -> None:

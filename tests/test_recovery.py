@@ -162,6 +162,30 @@ def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
     assert read_state(config) == state
 
 
+@SLOW
+def test_a_sleeper_writes_nothing_where_its_successor_died_before_it_wrote(
+    spark: SparkSession, small_world: Path, tmp_path: Path
+) -> None:
+    """Nothing of the successor stands in `reasons` but its fence."""
+    config = night_over(small_world, tmp_path / "lake", SLICES)
+    lease_path, real = f"{config.root}/leases/recommendation", attempt.publish
+
+    def asleep(*args: Any, **named: Any) -> Any:
+        DeltaTable(lease_path).update(new_values={"host": "elsewhere", "process_began": 0.0})
+        DeltaTable(lease_path).update(updates={"renewed_at": "renewed_at - interval '1 hour'"})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(attempt, "publish", real)
+            dies(spark, config, "wanted_prompts")
+        return real(*args, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attempt, "publish", asleep)
+        with pytest.raises(LeaseError, match="A later run holds this night"):
+            generate_night(spark, config)
+    assert read_state(config)[0] == 0
+    assert generate_night(spark, config).status == "published"
+
+
 def read_state(config: Any) -> tuple[int, int]:
     """Rows of the tables that a second writer would double."""
     return tuple(pl.read_delta(f"{config.root}/{name}").height for name in ("reasons", "generations"))  # type: ignore[return-value]

@@ -21,7 +21,7 @@ def past(*runs: tuple[date, str, int | None]) -> PastRuns:
         {"run_id": f"r{token}", "night": night, "token": token, "status": status, "delta_version": version, **same}
         for token, (night, status, version) in enumerate(runs, start=1)
     ]
-    return PastRuns(tuple(reversed(rows)))
+    return PastRuns(tuple(reversed(rows)), len(rows))
 
 
 def run_of(night: date) -> Run:

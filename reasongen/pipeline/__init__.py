@@ -22,6 +22,7 @@ explaining   one pair, from its input rows to its words
 explanation  the same as data and text
 ledger       what the run did; conservation
 progress     lines for who watches
+streaming    who has something new gets reasons between two nights
 signals      what monitoring hears
 plan         what a night would do and cost
 estimating   the cost, by the rates of earlier nights
@@ -40,6 +41,7 @@ from reasongen.pipeline.previewing import MOST_PREVIEWED, preview_pairs
 from reasongen.pipeline.progress import log_as_json
 from reasongen.pipeline.rolling_back import roll_back
 from reasongen.pipeline.signals import signalled
+from reasongen.pipeline.streaming import stream_changes
 from reasongen.pipeline.summary import summary
 from reasongen.pipeline.withdrawing import withdraw
 
@@ -58,6 +60,7 @@ __all__ = [
     "read_users",
     "roll_back",
     "signalled",
+    "stream_changes",
     "summary",
     "withdraw",
 ]

@@ -46,6 +46,8 @@ class Attempt:
     paths: dict[str, str]
     prepared: Prepared
     lease: Lease
+    users: DataFrame | None = None
+    """Only theirs is looked at; None: everybody's."""
 
     @property
     def staging(self) -> str:
@@ -55,7 +57,8 @@ class Attempt:
     def finish(self) -> None:
         """From pairs to a publish, or to a refusal."""
         pairs = self.spark.read.parquet(self.prepared.pairs)
-        reasons = self._table("reasons").where(F.col("scenario") == self.config.scenario)
+        everybody = self._table("reasons").where(F.col("scenario") == self.config.scenario)
+        reasons = everybody if self.users is None else everybody.join(self.users, "user_id", "left_semi")
         with self.stages.stage("plan"):
             kept, to_make = self._plan(pairs, reasons)
         next_slice = first_slice(self.run.token)
@@ -75,7 +78,8 @@ class Attempt:
         classed = with_class(staged, reasons, stopped, suppressed, withdrawals.items)
         self.lease.check()
         with self.stages.stage("gate"):
-            passed = self._gate(staged, classed)
+            others = 0 if self.users is None else everybody.count() - reasons.count()
+            passed = self._gate(staged, classed, others)
         if passed:
             with self.stages.stage("publish"):
                 self.lease.check()
@@ -163,10 +167,12 @@ class Attempt:
         made = mine.agg(*sums).collect()[0]
         run.samples, run.tokens_in, run.tokens_out, run.model_loads = (int(value or 0) for value in made)
 
-    def _gate(self, staged: DataFrame, classed: DataFrame) -> bool:
-        """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations."""
+    def _gate(self, staged: DataFrame, classed: DataFrame, others: int) -> bool:
+        """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations. `others`: reasons
+        of whom this run does not look at; they stand beside its own, and the gate judges the table that readers get."""
         run, kept = self.run, self.run.pairs["kept"]
-        gate = check_staged(staged, self.config.gate, expected=self.prepared.classes["pairs"] - kept, kept=kept)
+        wanted = self.prepared.classes["pairs"] - kept
+        gate = check_staged(staged, self.config.gate, expected=wanted, kept=kept + others)
         run.gate = gate.to_json()
         for row in classed.groupBy("class").count().collect():
             run.pairs[row["class"]] = run.pairs.get(row["class"], 0) + row["count"]

@@ -19,6 +19,7 @@ from reasongen.schema import RUNS
 
 VERSION = "0.1.0"
 _TRIES = 5
+STREAM = "stream"
 CLASSES = ("published", "fallback", "re_rendered", "kept", "quarantined")
 
 
@@ -51,6 +52,7 @@ class Run:
     delta_version: int | None = None
     policy_version: str = ""
     renderer_version: str = ""
+    kind: str = "night"
 
     def row(self) -> dict[str, Any]:
         """The row of `runs`."""

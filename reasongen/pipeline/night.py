@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from reasongen.config import NightConfig
 from reasongen.errors import LeaseError
 from reasongen.pipeline.attempt import Attempt
 from reasongen.pipeline.generating import first_slice, slices_app
-from reasongen.pipeline.ledger import Run, code_version, record_run
+from reasongen.pipeline.ledger import STREAM, Run, code_version, record_run
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages, log_run, say
@@ -27,6 +27,7 @@ from reasongen.tables import (
     check_contract,
     create_if_missing,
     fence,
+    only_of,
     read_sources,
     read_suppressed,
     rows_version,
@@ -37,8 +38,11 @@ LEASE_SECONDS = 600.0
 """A run on another machine is taken for dead after so long without a sign; far above a pause of the JVM."""
 
 
-def generate_night(spark: SparkSession, config: NightConfig) -> Run:
+def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | None = None) -> Run:
     """Runs one night and returns what it did. `status`: published, unchanged or refused.
+
+    `users` (user_id, unique): only what is a candidate for them is looked at; the others' reasons stay as they are, and
+    the run is of the kind stream.
 
     Raises ContractError and ConfigError before anything is written, LeaseError where another run works on this
     scenario or a later night stands, ConservationError where the classes do not add up (nothing is published then).
@@ -48,6 +52,7 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
     stages = Stages(spark.sparkContext)
     paths = {name: f"{config.root}/{name}" for name in OUTPUTS}
     run = Run("", tools.night, config.scenario, 0, seconds=stages.seconds, device=device_of(config))
+    run.kind = "night" if users is None else STREAM
     run.config_digest, run.code_version, run.model_version = tools.digest(config), code_version(), tools.model
     judge = tools.judge(config)
     run.policy_version, run.renderer_version = judge.policy_version, judge.renderer.version
@@ -58,9 +63,11 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
-        stood = past.finished(run, rows_version(paths["reasons"]))
+        stood = past.finished(run, rows_version(paths["reasons"])) if users is None else None
         if stood is None:
             check_contract(sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales)
+        if users is not None:
+            sources = {name: only_of(source, users) for name, source in sources.items()}
     for name, table in OUTPUTS.items():
         create_if_missing(spark, paths[name], table)
     place = f"{config.root}/{LEASES}/{config.scenario}"
@@ -78,11 +85,12 @@ def generate_night(spark: SparkSession, config: NightConfig) -> Run:
         else:
             record_run(paths["runs"], run)
             with stages.stage("evidence"):
-                prepared = past.evidence(spark, run, config.root) or prepare(
+                made = past.evidence(spark, run, config.root) if users is None else None
+                prepared = made or prepare(
                     spark, sources, config, tools=tools, staging=f"{config.root}/staging/{run.run_id}"
                 )
             run.codes = dict(prepared.codes)
-            Attempt(spark, config, tools, stages, run, paths, prepared, lease).finish()
+            Attempt(spark, config, tools, stages, run, paths, prepared, lease, users).finish()
         with stages.stage("ledger"):
             run.ended_at = datetime.now(UTC)
             record_run(paths["runs"], run)

@@ -111,7 +111,7 @@ def roll_back(spark: SparkSession, config: NightConfig, night: date, *, dry_run:
         return _Rollback(spark, config, paths["reasons"], left, today, f"rollback-{datetime.now(UTC):%H%M%S%f}").plan()
     place = f"{config.root}/{LEASES}/{config.scenario}"
     with take_lease(place, seconds=LEASE_SECONDS, above=past.last_token) as lease:
-        run = Run(f"{night}-{config.scenario}-{lease.token:06d}", night, config.scenario, lease.token)
+        run = Run(f"{night}-{config.scenario}-{lease.token:06d}", night, config.scenario, lease.token, kind="rollback")
         if lease.taken_over:
             fence_sleeper(paths, run)
         left = past_runs(paths["runs"], config.scenario).that_left(night)

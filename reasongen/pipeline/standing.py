@@ -15,7 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
 from reasongen.errors import HistoryError, LeaseError
-from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.ledger import STREAM, Run
 from reasongen.pipeline.preparing import Prepared, prepared_in
 from reasongen.pipeline.progress import say
 from reasongen.tables import LEASES, has_ended
@@ -30,14 +30,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class PastRuns:
-    """Every run of one scenario so far, the newest first, as rows of `runs`."""
+    """Every night and rollback of one scenario so far, the newest first, as rows of `runs`. What a stream did between
+    them is no night: the next one looks for itself. `last_token`: the highest of any run; 0 before the first."""
 
     rows: tuple[Mapping[str, Any], ...]
-
-    @property
-    def last_token(self) -> int:
-        """The highest token so far; 0 before the first run."""
-        return max((row["token"] for row in self.rows), default=0)
+    last_token: int = 0
 
     def refuse_older(self, night: date) -> None:
         """Raises LeaseError where a newer night than `night` stands published; one that was rolled back does not."""
@@ -80,9 +77,12 @@ def past_runs(path: str, scenario: str) -> PastRuns:
     """The runs that `runs` at `path` knows of; none where there is no such table."""
     if not DeltaTable.is_deltatable(path):
         return PastRuns(())
-    found = QueryBuilder().register("runs", DeltaTable(path)).execute(f"SELECT {_COLUMNS} FROM runs").read_all()
+    table = DeltaTable(path)
+    kind = "kind" if any(one.name == "kind" for one in table.schema().fields) else "NULL AS kind"  # an older lake
+    found = QueryBuilder().register("runs", table).execute(f"SELECT {_COLUMNS}, {kind} FROM runs").read_all()
     rows = [row for row in pa.table(found).to_pylist() if row["scenario"] == scenario]
-    return PastRuns(tuple(sorted(rows, key=lambda row: -row["token"])))
+    nights = sorted((row for row in rows if row["kind"] != STREAM), key=lambda row: -row["token"])
+    return PastRuns(tuple(nights), max((row["token"] for row in rows), default=0))
 
 
 def still_running(root: str, since: datetime) -> dict[str, datetime]:

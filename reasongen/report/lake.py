@@ -58,14 +58,15 @@ class Lake:
         return self.rows(sql, **given)[0]
 
     def runs(self, scenario: str) -> list[dict[str, Any]]:
-        """Every row of `runs`, in the order of their tokens; none where there is no such table."""
+        """The rows of `runs` but those of streams, in the order of their tokens; none where there is no such table."""
         path = f"{self.root}/runs"
         if not DeltaTable.is_deltatable(path):
             return []
         import pyarrow.dataset as ds
 
         mine = DeltaTable(path).to_pyarrow_dataset().to_table(filter=ds.field("scenario") == scenario)
-        return sorted(mine.to_pylist(maps_as_pydicts="lossy"), key=lambda row: row["token"])
+        rows = [row for row in mine.to_pylist(maps_as_pydicts="lossy") if row.get("kind") != "stream"]
+        return sorted(rows, key=lambda row: row["token"])
 
     def items(self, source: SourceSettings) -> bool:
         """The view `items` (item_id, title, category): the team's own words, not cleaned. False, and an empty view,

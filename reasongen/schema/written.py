@@ -161,6 +161,7 @@ RUNS = Table(
         _C("delta_version", "bigint", "of reasons after the publish; null: none was made"),
         _C("policy_version", "string", "what judged its texts; null: of a run before this column"),
         _C("renderer_version", "string", "what filled the marks; null: of a run before this column"),
+        _C("kind", "string", "night, rollback, or stream (the pairs of some users, between nights); null: no stream"),
     ),
     key=("run_id",),
     statistics=("run_id", "night", "scenario", "token", "status"),

@@ -45,7 +45,7 @@ from reasongen.tables.rows import (
     valid_events,
 )
 from reasongen.tables.session import open_spark
-from reasongen.tables.sources import SourceFrame, read_source, read_sources
+from reasongen.tables.sources import SourceFrame, only_of, read_source, read_sources, theirs_of
 from reasongen.tables.suppression import Suppressed, read_suppressed, with_suppressed
 from reasongen.tables.torn import set_torn_aside
 
@@ -75,6 +75,7 @@ __all__ = [
     "has_ended",
     "merge_changes",
     "night_start",
+    "only_of",
     "open_spark",
     "read_at",
     "read_source",
@@ -87,6 +88,7 @@ __all__ = [
     "set_torn_aside",
     "size_of",
     "take_lease",
+    "theirs_of",
     "valid_events",
     "version_of_commit",
     "with_suppressed",

@@ -24,6 +24,8 @@ from reasongen.tables.suppression import LIST, Suppressed, with_suppressed
 STAGING = "staging"
 REPORT = "report"
 """Pages for people. They hold nobody, by the rule of reasongen/report/readings.py, so nothing is looked for there."""
+CHECKPOINTS = "_stream"
+"""How far a stream has read its tables: their versions and files, nobody's rows."""
 _STATISTICS_CHARS = 32  # what Delta keeps of a text in its statistics
 
 
@@ -62,7 +64,7 @@ def holdings_below(spark: SparkSession, root: str, apart: Collection[str] = ()) 
     unknown: list[str] = []
     for name in children(spark, root):
         path = f"{root}/{name}"
-        if name in (STAGING, LIST, LEASES, REPORT) or _absolute(path) in map(_absolute, apart):
+        if name in (STAGING, LIST, LEASES, REPORT, CHECKPOINTS) or _absolute(path) in map(_absolute, apart):
             continue
         if not DeltaTable.isDeltaTable(spark, path):
             unknown.append(name)

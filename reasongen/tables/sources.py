@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -159,6 +159,15 @@ def _open_lines(
 
 def _text_fields(names: Sequence[str]) -> str:
     return ", ".join(f"{_quoted(name)} string" for name in (*names, CORRUPT))
+
+
+def only_of(source: SourceFrame, users: DataFrame) -> SourceFrame:
+    """The same table with the rows of some users (user_id); a table that names no user as it is."""
+    if source.rows is None or not any(column.name == "user_id" for column in source.table.columns):
+        return source
+    some = users.select(F.col("user_id").alias("reasongen_user"))
+    mine = source.rows.join(some, source.columns["user_id"].value == F.col("reasongen_user"), "left_semi")
+    return replace(source, rows=mine)
 
 
 def _open_delta(spark: SparkSession, source: SourceSettings) -> tuple[DataFrame, int]:

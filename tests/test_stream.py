@@ -1,0 +1,150 @@
+"""Changes as they come: who has something new gets reasons between two nights, and the night changes nothing of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from nights import night_over
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from reasongen.config import NightConfig
+from reasongen.errors import ConfigError, LeaseError
+from reasongen.pipeline import generate_night, night, stream_changes
+from reasongen.report.lake import Lake
+from reasongen.tables import take_lease
+
+KEY = ["user_id", "item_id", "scenario"]
+
+
+class Shop:
+    """A world whose events and candidates are Delta tables, and a lake over it after its first night."""
+
+    def __init__(self, spark: SparkSession, world: Path, root: Path) -> None:
+        self.spark, self.root = spark, root
+        self.events, self.candidates = str(root / "events"), str(root / "candidates")
+        sets = (f"inputs.events.path={self.events}", f"inputs.candidates.path={self.candidates}")
+        self.config: NightConfig = night_over(world, root / "lake", *sets, "inputs.candidates.format=delta")
+        spark.read.format("delta").load(f"{world}/events").coalesce(1).write.format("delta").save(self.events)
+        spark.read.parquet(f"{world}/candidates.parquet").write.format("delta").save(self.candidates)
+
+    def reasons(self) -> pl.DataFrame:
+        return pl.read_delta(f"{self.config.root}/reasons").sort(KEY)
+
+    def runs(self) -> pl.DataFrame:
+        return pl.read_delta(f"{self.config.root}/runs").sort("token")
+
+    def version(self) -> int:
+        return int(DeltaTable(f"{self.config.root}/reasons").version())
+
+    def add(self, table: str, like: Any, **other: Any) -> None:
+        """One row more: as one that stands, but for `other`."""
+        rows = self.spark.read.format("delta").load(table).where(like).limit(1)
+        for name, value in other.items():
+            rows = rows.withColumn(name, F.lit(value).cast(rows.schema[name].dataType))
+        rows.coalesce(1).write.format("delta").mode("append").save(table)
+
+
+def personal(reasons: pl.DataFrame) -> list[str]:
+    """Users whose behaviour speaks in a reason."""
+    return list(reasons.filter(pl.col("evidence").list.len() > 0)["user_id"].unique().sort())
+
+
+@pytest.fixture(scope="module")
+def shop(spark: SparkSession, small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made = Shop(spark, small_world, tmp_path_factory.mktemp("stream"))
+    assert generate_night(spark, made.config).status == "published"
+    return made
+
+
+def test_a_new_candidate_and_a_new_event_get_reasons_and_the_night_changes_nothing(
+    spark: SparkSession, shop: Shop
+) -> None:
+    before = shop.reasons()
+    told = stream_changes(spark, shop.config)  # what the night had read last is read again
+    assert shop.reasons().equals(before)
+    user = personal(before)[0]
+    mine = set(before.filter(pl.col("user_id") == user)["item_id"])
+    item = next(item for item in before["item_id"].unique().sort() if item not in mine)
+    shop.add(shop.candidates, f"user_id = '{user}' and item_id = '{sorted(mine)[0]}'", item_id=item)
+    told = stream_changes(spark, shop.config)
+    assert [run.kind for run in told.runs] == ["stream"]
+    after = shop.reasons()
+    new = after.join(before, on=KEY, how="anti")
+    assert new.select("user_id", "item_id").rows() == [(user, item)]
+    assert after.join(new, on=KEY, how="anti").equals(before)
+    assert stream_changes(spark, shop.config).runs == []
+    version = shop.version()
+    run = generate_night(spark, shop.config)
+    assert (run.status, run.prompts["generated"], run.samples, shop.version()) == ("unchanged", 0, 0, version)
+    # An act of this user on the other items' company changes what may be said to him, and to nobody else.
+    newest = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    shop.add(shop.events, f"user_id = '{user}' and item_id is not null", item_id=item, event="purchase", ts=newest)
+    (streamed,) = stream_changes(spark, shop.config).runs
+    changed = shop.reasons().join(after.select(*KEY, "evidence", "reason"), on=[*KEY, "evidence", "reason"], how="anti")
+    assert set(changed["user_id"]) <= {user}
+    assert streamed.pairs["candidates"] == pl.read_delta(shop.candidates).filter(pl.col("user_id") == user).height
+    version = shop.version()
+    assert generate_night(spark, shop.config).samples == 0
+    assert shop.version() == version
+    assert {row["kind"] for row in Lake(shop.config.root, duckdb.connect()).runs("recommendation")} == {"night"}
+    assert not any(
+        user.encode() in file.read_bytes() for file in Path(shop.config.root, "_stream").rglob("*") if file.is_file()
+    )
+
+
+@pytest.mark.slow
+def test_a_batch_that_the_gate_refuses_is_read_again(spark: SparkSession, shop: Shop) -> None:
+    before, version = shop.reasons(), shop.version()
+    user = personal(before)[0]
+    shop.add(shop.events, f"user_id = '{user}'", event="share")
+    strict = shop.config.model_copy(update={"gate": shop.config.gate.model_copy(update={"max_chars": 1})})
+    changed = strict.model_copy(update={"engine": strict.engine.model_copy(update={"seed": 5})})
+    told = stream_changes(spark, changed)
+    assert told.refused
+    assert shop.version() == version
+    (again,) = stream_changes(spark, shop.config).runs
+    assert again.status in ("published", "unchanged")
+
+
+@pytest.mark.slow
+def test_beside_a_night_it_leaves_and_what_it_was_to_read_stays(spark: SparkSession, shop: Shop) -> None:
+    user = personal(shop.reasons())[1]
+    shop.add(shop.events, f"user_id = '{user}'", event="cart")
+    with (
+        take_lease(f"{shop.config.root}/leases/recommendation", seconds=600),
+        pytest.raises(LeaseError, match="held by"),
+    ):
+        stream_changes(spark, shop.config)
+    assert len(stream_changes(spark, shop.config).runs) == 1
+
+
+@pytest.mark.slow
+def test_killed_between_publish_and_checkpoint_it_does_nothing_twice(
+    spark: SparkSession, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = personal(shop.reasons())[2]
+    shop.add(shop.events, f"user_id = '{user}'", event="click")
+
+    class GoneError(Exception):
+        pass
+
+    with monkeypatch.context() as broken:
+        broken.setattr(night, "_clean", lambda *_: (_ for _ in ()).throw(GoneError("the driver is gone")))
+        with pytest.raises(Exception, match="the driver is gone"):
+            stream_changes(spark, shop.config)
+    stood, version = shop.reasons(), shop.version()
+    (again,) = stream_changes(spark, shop.config).runs
+    assert (again.samples, shop.version()) == (0, version)
+    assert shop.reasons().equals(stood)
+
+
+def test_tables_that_no_stream_can_read_are_named(spark: SparkSession, small_world: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"inputs.candidates: parquet"):
+        stream_changes(spark, night_over(small_world, tmp_path / "lake"))
