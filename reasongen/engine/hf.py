@@ -22,9 +22,10 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from reasongen.engine.door import new_engine_id
+from reasongen.engine.guard import Guard
 from reasongen.engine.intake import Intake, Row, Written, longest_prompt
 from reasongen.engine.load import CORES, Loaded, load
-from reasongen.engine.sampling import Sampling, draw, row_keys
+from reasongen.engine.sampling import Sampling, bans_of, draw, row_keys
 from reasongen.errors import MachineError
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ MIN_ROWS = 4  # below it the CPU's matrix product takes another kernel, with oth
 
 
 class Chooser(LogitsProcessor):  # type: ignore[misc]
-    """Draws each row's next token and leaves generate's greedy search only that one. Keeps the log-probabilities."""
+    """Draws each row's next token and leaves generate's greedy search only that one. Keeps the log-probabilities.
+    guards: for the first rows, what holds each to its mask."""
 
-    def __init__(self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling) -> None:
-        self._keys, self._start, self._how = keys, start, how
+    def __init__(
+        self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling, guards: list[Guard | None]
+    ) -> None:
+        self._keys, self._start, self._how, self._guards = keys, start, how, guards
         self._ends = torch.tensor(ends, device=keys.device)
         self._going = torch.ones_like(keys, dtype=torch.bool)
         self.logprobs = torch.zeros(len(keys), dtype=torch.float64, device=keys.device)
@@ -47,12 +51,15 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """scores: rows x vocabulary, the model's logits. Returns 0 at the chosen token, -inf elsewhere."""
         steps = torch.full_like(self._keys, input_ids.shape[1] - self._start)
-        chosen, won, sick = draw(scores, self._keys, steps, self._how)
+        chosen, won, sick = draw(scores, self._keys, steps, self._how, bans_of(self._guards, scores))
         self.broken |= sick & self._going  # such a row ends here with a code; the others go on
         self._going &= ~sick
         chosen = torch.where(self._going, chosen, self._ends[0])
         self.logprobs += torch.where(self._going, won, 0.0)
         self._going &= ~torch.isin(chosen, self._ends)
+        for guard, token, going in zip(self._guards, chosen.tolist(), self._going.tolist(), strict=False):
+            if guard is not None and going:
+                guard.take(token)
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 
 
@@ -129,7 +136,8 @@ class TransformersEngine:
         mask[:, :before] = 1  # generate leaves out as many ids as the cache has seen, whatever they are
         device = self._loaded.device
         keys = row_keys([row.prompt_hash for row in filled], [row.sample for row in filled], self._how.seed)
-        chooser = Chooser(keys.to(device), self._loaded.ends, width, self._how)
+        guards = [row.guard() for row in rows]
+        chooser = Chooser(keys.to(device), self._loaded.ends, width, self._how, guards)
         plan = GenerationConfig(
             do_sample=False,
             max_new_tokens=self._new,

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from reasongen.engine.door import OUTPUT, texts_of
+from reasongen.engine.door import OUTPUT, masks_of, texts_of
+from reasongen.engine.guard import Automata, Guard, Guards
+from reasongen.engine.mask import Mask
 from reasongen.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,11 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample to write."""
+    """One sample to write. `automata`: its mask; None where it may say anything."""
 
     prompt_hash: str
     sample: int
     tokens: tuple[int, ...]
+    automata: Automata | None = None
+
+    def guard(self) -> Guard | None:
+        """What holds this row to its mask while it is being written, at its beginning."""
+        return Guard(self.automata) if self.automata else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +61,26 @@ class Intake:
         encoded = self._tokenizer([prompt or "" for prompt in prompts])["input_ids"] if prompts else []
         rows: list[Row] = []
         faults: list[tuple[Any, ...]] = []
-        for key, prompt, sample, own in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
+        columns = zip(hashes, prompts, batch["sample"].to_pylist(), encoded, masks_of(batch), strict=True)
+        for key, prompt, sample, own, mask in columns:
             ids = (*self._lead, *own)
-            if code := self._fault(prompt, own, ids):
+            code = self._fault(prompt, own, ids)
+            automata = None
+            if mask is not None and not code:
+                try:
+                    automata = self._guards.of(Mask.from_json(mask))
+                except ValueError:
+                    code = "error:bad_mask"
+            if code:
                 faults.append((key or "", sample, "", code, len(own), 0, None, self._engine_id))
             else:
-                rows.append(Row(key or "", sample, ids))
+                rows.append(Row(key or "", sample, ids, automata))
         return rows, _batch(faults) if faults else None
+
+    @cached_property
+    def _guards(self) -> Guards:
+        """Made for the first mask: without one, nothing is spent on masks."""
+        return Guards(self._tokenizer, self._ends)
 
     def write(self, written: Sequence[Written]) -> pa.RecordBatch:
         """A batch of OUTPUT; at least one row."""

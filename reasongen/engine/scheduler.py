@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reasongen.engine.guard import Guard
 from reasongen.engine.intake import Row
 
 REFILL = 8  # a lane asks for rows when one slot in so many is free: a prompt alone is a slow product of few rows
@@ -61,10 +62,12 @@ class Waiting:
 
 @dataclass(slots=True)
 class Seat:
-    """A row that is being written: its new tokens so far and their log-probability. key: seeds its draws."""
+    """A row that is being written: its new tokens so far and their log-probability. key: seeds its draws; guard: holds
+    it to its mask."""
 
     row: Row
     key: int = 0
+    guard: Guard | None = None
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     broken: bool = False
@@ -118,6 +121,8 @@ class Slots:
         else:
             seat.ids.append(token)
             seat.logprob += logprob
+            if seat.guard is not None:
+                seat.guard.take(token)
         if not (sick or token in self._ends or len(seat.ids) == self._most):
             return None
         self.seats[slot] = None
