@@ -15,6 +15,7 @@ from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.masking import Masking
 from reasongen.pipeline.preparing import Prepared, stored
 from reasongen.pipeline.progress import Stages, say
 from reasongen.pipeline.publishing import (
@@ -130,8 +131,16 @@ class Attempt:
             lease=self.lease,
             app_id=slices_app(self.run.scenario),
             first=next_slice,
+            masking=self._masking(),
             facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": self.run.run_id},
         )
+
+    def _masking(self) -> Masking | None:
+        """Tonight's masks, with what was withdrawn until now."""
+        if not self.config.engine.mask:
+            return None
+        words = read_withdrawals(self.spark, self.config.root).words
+        return replace(self.tools.masking(self.config), withdrawn=words.terms)
 
     def _retry(self, to_make: DataFrame, judge: Judge, version: int, next_slice: int) -> int:
         """One more sample for the prompts of pairs that none of theirs would do for, then another, up to the setting;

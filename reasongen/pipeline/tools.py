@@ -13,8 +13,9 @@ from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
 from reasongen.evidence import Private, load_private
 from reasongen.pipeline.judging import Judge
+from reasongen.pipeline.masking import Masking
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
-from reasongen.validation import Policy, WordingJudge, load_licences, load_policy
+from reasongen.validation import Forbidden, Policy, WordingJudge, load_licences, load_policy
 
 TEMPLATE_FILE = "prompt_template.yaml"
 REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
@@ -48,6 +49,12 @@ class Tools:
     def judge(self, config: NightConfig) -> Judge:
         """The verdict of this night, ready to travel."""
         return _judge(config, self.night, self.locales, self.model, self.decode, self.policy, self.wordings)
+
+    def masking(self, config: NightConfig) -> Masking:
+        """The masks of this night, ready to travel; nothing is withdrawn yet."""
+        licences = {name: self.wordings[name].licences for name in config.locales}
+        spaced = frozenset(name for name in config.locales if not self.locales[name].measured)
+        return Masking(Forbidden(self.policy, licences, spaced), self.template.marks)
 
 
 def tools_of(config: NightConfig) -> Tools:

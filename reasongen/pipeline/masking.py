@@ -1,0 +1,53 @@
+"""From a frame to its mask: which marks a text may hold, and which strings it may not. Decides nothing by itself: the
+frame knows its marks, `validation.forbidden` what the rules forbid, a person what was withdrawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from reasongen.engine import Mask
+from reasongen.prompts import Frame
+from reasongen.validation.forbidden import FORBIDDEN_VERSION, Forbidden
+
+NO_MASK = "none"
+_REMEMBERED = 1 << 14
+
+
+@dataclass(frozen=True)
+class Masking:
+    """The masks of one night; travels to the executors. `marks`: texts of this template hold marks (else the
+    literals themselves, with digits and words of any kind); `withdrawn`: terms in their plain form."""
+
+    forbidden: Forbidden
+    marks: bool
+    withdrawn: tuple[str, ...] = ()
+    _known: dict[Frame, str] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @cached_property
+    def version(self) -> str:
+        """What stands in `generations.mask_version`: changes with the code of `forbidden` and all that it reads."""
+        licences = self.forbidden.licences
+        parts = [FORBIDDEN_VERSION, self.marks, self.withdrawn, self.forbidden.policy.digest]
+        parts += [licences[name].digest for name in sorted(licences)]
+        return f"{FORBIDDEN_VERSION}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
+
+    def of(self, frame: Frame) -> str:
+        """The mask of a frame, as the engine reads it."""
+        known = self._known.get(frame)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            lawless = (*self.forbidden.lawless(frame), *self.withdrawn)
+            mask = Mask((), (lawless,))
+            if self.marks:
+                mask = Mask(tuple(sorted(frame.marks)), (lawless, self.forbidden.unborne(frame)))
+            known = self._known[frame] = mask.to_json()
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is remembered."""
+        return {"forbidden": self.forbidden, "marks": self.marks, "withdrawn": self.withdrawn, "_known": {}}
