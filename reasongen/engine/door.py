@@ -59,7 +59,8 @@ class Engine(Protocol):
 
     def generate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Batches of INPUT, with or without MASK, to batches of OUTPUT; each (prompt_hash, sample) comes out once, as
-        often as it went in. A mask that cannot be read is the code error:bad_mask."""
+        often as it went in. A mask that cannot be read is the code error:bad_mask; a row whose texts all came to what
+        its mask bans, error:banned."""
         ...
 
 

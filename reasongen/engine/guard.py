@@ -1,9 +1,9 @@
-"""Holds a row to its mask, token by token: which tokens of the vocabulary may follow what the row has written so far.
+"""Holds a row to its mask, token by token: whether a token may follow what the row has written so far.
 
-A mask becomes finite automata over bytes, so a string is found however the tokens cut it: in one token, over several,
-or in single bytes. Per state one walk over the vocabulary says where each token leads; walks are remembered, and rows
-share them. Knows no torch: a row of booleans goes to whoever draws (sampling.py). Automata after Aho and Corasick 1975;
-one walk per state as in Willard and Louf 2023 (outlines).
+A mask becomes finite automata over bytes (Aho and Corasick 1975), so a string is found however the tokens cut it: in
+one token, over several, or in single bytes; rows share the automata. A guard says no to a token and offers no other: a
+model that may not end a phrase as it began it writes half sentences that pass for whole ones (benchmarks/LOG.md). So
+such a text is begun again, by other draws. Knows no torch.
 """
 
 from __future__ import annotations
@@ -21,88 +21,54 @@ from reasongen.engine.mask import Mask
 from reasongen.errors import ModelError
 
 DEAD, ROOT, QUOTED = 0, 1, 2  # states of every automaton; from the first no byte leads away
-REMEMBERED = 1 << 26  # bytes of walks that one automaton keeps
 _UPPER, _LOWER = slice(ord("A"), ord("Z") + 1), slice(ord("a"), ord("z") + 1)
 
 
-class Vocabulary:
-    """The bytes of every token id; b"" for one that writes none. `ends`: ids that end a text."""
-
-    def __init__(self, spellings: Sequence[bytes], ends: Collection[int]) -> None:
-        count = len(spellings)
-        plain = [b"" if token in ends else spelling for token, spelling in enumerate(spellings)]
-        order = sorted(range(count), key=lambda token: -len(plain[token]))
-        longest = max(map(len, plain), default=0)
-        self.ends = np.array([token for token in sorted(ends) if token < count], np.int64)
-        self._order = np.array(order, np.int64)
-        letters = b"".join(plain[token].ljust(longest, b"\0") for token in order)
-        self._letters = np.frombuffer(letters, np.uint8).reshape(count, longest).T.copy()
-        lengths = np.array([len(plain[token]) for token in order], np.int64)
-        self._longer = [int((lengths > place).sum()) for place in range(longest)]
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def walk(self, table: NDArray[Any], state: int) -> NDArray[np.int32]:
-        """Where each token leads from a state. table: states x 256."""
-        at = np.full(len(self), state, np.int32)
-        for letters, count in zip(self._letters, self._longer, strict=True):
-            at[:count] = table[at[:count], letters[:count]]
-        found = np.empty_like(at)
-        found[self._order] = at
-        return found
-
-
 class Automaton:
-    """States over bytes, on one vocabulary. table: states x 256; `inner`: states in which a text may not end."""
+    """States over bytes. table: states x 256; `inner`: states in which a text may not end; spellings: bytes of every
+    token, None for one that ends the text."""
 
-    def __init__(self, table: NDArray[Any], start: int, inner: Collection[int], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, table: NDArray[Any], start: int, inner: Collection[int], spellings: Sequence[bytes | None]
+    ) -> None:
         self.start = start
-        self._table, self._inner, self._vocabulary = table, frozenset(inner), vocabulary
-        most = max(64, REMEMBERED // (5 * max(1, len(vocabulary))))
-        self.after = lru_cache(maxsize=most)(self._after)
+        self._table, self._inner, self._spellings = table, frozenset(inner), spellings
+        self.after = lru_cache(maxsize=1 << 16)(self._after)
 
-    def _after(self, state: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Per token the state that it leads to, and whether it may not follow."""
-        leads = self._vocabulary.walk(self._table, state)
-        banned = leads == DEAD
-        if state in self._inner and int(banned.sum()) + len(self._vocabulary.ends) < len(banned):
-            banned[self._vocabulary.ends] = True
-        return leads, banned
+    def _after(self, state: int, token: int) -> int:
+        """The state that a token leads to; DEAD where it may not follow."""
+        spelling = self._spellings[token] if token < len(self._spellings) else b""
+        if spelling is None:
+            return DEAD if state in self._inner else state
+        for letter in spelling:
+            state = int(self._table[state, letter])
+        return state
 
 
 Automata = tuple[Automaton, ...]
 
 
 class Guard:
-    """One row that is being written, held to all `automata` of its mask (at least one). An end mark may follow nearly
-    everywhere, only not inside an allowed string, so something always may."""
+    """One row that is being written, held to all `automata` of its mask."""
 
     def __init__(self, automata: Automata) -> None:
         self._automata = automata
         self._states = [one.start for one in automata]
 
-    def banned(self) -> NDArray[np.bool_]:
-        """Per token of the vocabulary, true where it may not follow. Not to be written to."""
-        first, *others = [one.after(state)[1] for one, state in zip(self._automata, self._states, strict=True)]
-        for other in others:
-            first = first | other
-        return first
-
-    def take(self, token: int) -> None:
-        """Notes the token that was drawn."""
-        for place, one in enumerate(self._automata):
-            self._states[place] = int(one.after(self._states[place])[0][token])
+    def take(self, token: int) -> bool:
+        """Notes the token that was drawn; whether it may stand there."""
+        self._states = [one.after(state, token) for one, state in zip(self._automata, self._states, strict=True)]
+        return DEAD not in self._states
 
 
 class Guards:
-    """Masks to automata on one tokenizer's vocabulary, each made once. Raises ModelError for a tokenizer whose tokens
-    cannot be told byte by byte."""
+    """Masks to automata for one tokenizer, each made once. Raises ModelError for a tokenizer whose tokens cannot be
+    told byte by byte."""
 
     def __init__(self, tokenizer: Any, ends: Collection[int]) -> None:
-        vocabulary = Vocabulary(spellings_of(tokenizer), ends)
-        never = lru_cache(maxsize=64)(lambda banned, brackets: _never(banned, brackets, vocabulary))
-        only = lru_cache(maxsize=1 << 10)(lambda allowed: _only(allowed, vocabulary))
+        spelt = [None if token in ends else one for token, one in enumerate(spellings_of(tokenizer))]
+        never = lru_cache(maxsize=64)(lambda banned, brackets: _never(banned, brackets, spelt))
+        only = lru_cache(maxsize=1 << 10)(lambda allowed: _only(allowed, spelt))
 
         def automata(mask: Mask) -> Automata:
             """None at all where the mask bans nothing."""
@@ -112,7 +78,7 @@ class Guards:
         self.of = lru_cache(maxsize=1 << 12)(automata)
 
 
-def _never(banned: Sequence[str], brackets: tuple[int, int] | None, vocabulary: Vocabulary) -> Automaton:
+def _never(banned: Sequence[str], brackets: tuple[int, int] | None, spelt: Sequence[bytes | None]) -> Automaton:
     """Dies at the last byte of any banned string; between brackets it looks away."""
     children: list[dict[int, int]] = [{}, {}, {}]
     whole: set[int] = set()
@@ -147,10 +113,10 @@ def _never(banned: Sequence[str], brackets: tuple[int, int] | None, vocabulary: 
         table[ROOT:, brackets[0]] = QUOTED
         table[QUOTED] = QUOTED
         table[QUOTED, brackets[1]] = start
-    return Automaton(table, start, (), vocabulary)
+    return Automaton(table, start, (), spelt)
 
 
-def _only(allowed: Sequence[str], vocabulary: Vocabulary) -> Automaton:
+def _only(allowed: Sequence[str], spelt: Sequence[bytes | None]) -> Automaton:
     """Dies at the first byte that leaves every allowed string; all else stays at the root."""
     rows: list[dict[int, int]] = [{}, {}]
     for text in allowed:
@@ -167,7 +133,7 @@ def _only(allowed: Sequence[str], vocabulary: Vocabulary) -> Automaton:
     for state, row in enumerate(rows):
         for letter, child in row.items():
             table[state, letter] = child
-    return Automaton(table, ROOT, range(ROOT + 1, len(rows)), vocabulary)
+    return Automaton(table, ROOT, range(ROOT + 1, len(rows)), spelt)
 
 
 def spellings_of(tokenizer: Any) -> list[bytes]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from reasongen.config import EngineSettings
 
 
+TRIES = 4  # texts that are begun for a row under a mask, before it is a code
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One sample to write. `automata`: its mask; None where it may say anything."""
@@ -34,15 +37,21 @@ class Row:
         """What holds this row to its mask while it is being written, at its beginning."""
         return Guard(self.automata) if self.automata else None
 
+    def tries(self, temperature: float) -> int:
+        """How often its text may be begun: greedily, every try would be the first one over again."""
+        return TRIES if self.automata and temperature > 0 else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a row. ids: the new tokens, with the end mark if one came; broken: its logits were no numbers."""
+    """What became of a row. ids: the new tokens, with the end mark if one came; broken: its logits were no numbers;
+    banned: every try came to what its mask bans."""
 
     row: Row
     ids: Sequence[int]
     logprob: float
     broken: bool
+    banned: bool = False
 
 
 class Intake:
@@ -93,8 +102,9 @@ class Intake:
 
     def _out(self, one: Written) -> tuple[Any, ...]:
         head, tokens_in = (one.row.prompt_hash, one.row.sample), len(one.row.tokens)
-        if one.broken:
-            return (*head, "", "error:not_finite", tokens_in, 0, None, self._engine_id)
+        if one.broken or one.banned:
+            code = "error:not_finite" if one.broken else "error:banned"
+            return (*head, "", code, tokens_in, 0, None, self._engine_id)
         ended = next((place for place, token in enumerate(one.ids) if token in self._ends), None)
         # Special tokens stay visible (a verdict refuses them), since a model's marks may be such tokens.
         text = self._tokenizer.decode(list(one.ids[:ended]), clean_up_tokenization_spaces=False).strip()

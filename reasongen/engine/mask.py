@@ -1,7 +1,8 @@
 """What a text may not hold: strings that must not stand in it, and any but some that begin with a certain mark.
 
-A mask is given with its prompt (column `mask`, see door.py); guard.py holds a model to it, token by token. Knows
-neither frames nor rules: whoever asks for a text says what it may not hold, and still judges what comes back.
+A mask is given with its prompt (column `mask`, see door.py). guard.py finds the first token that breaks it; the text is
+then begun again, by other draws. Knows neither frames nor rules: whoever asks for a text says what it may not hold, and
+still judges what comes back.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 import string
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+
+MASK_VERSION = "1"  # rises with what an engine makes of a mask
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Mask:
         return Mask(tuple(read["allowed"]), tuple(map(tuple, read["banned"])))
 
     def permits(self, text: str) -> bool:
-        """Whether a whole text keeps the mask: the meaning of it, which guard.py must give token by token."""
+        """Whether a whole text keeps the mask: the meaning of it; guard.py tells at the earliest token."""
         pieces = self._whole.split(text) if self._whole else [text]
         if self.allowed and any(self.allowed[0][0] in piece for piece in pieces):
             return False

@@ -12,11 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
-
-from reasongen.engine.guard import Guard
 
 
 def _signed(value: int) -> int:
@@ -40,15 +37,15 @@ class Sampling:
     seed: int
 
 
-def row_key(prompt_hash: str, sample: int, seed: int) -> int:
-    """64 bits, signed, from a prompt's hash, the number of its sample and the seed."""
-    digest = hashlib.sha256(f"{prompt_hash}\n{sample}\n{seed}".encode("utf-8", "replace")).digest()
-    return int.from_bytes(digest[:8], "little", signed=True)
+def row_key(prompt_hash: str, sample: int, seed: int, again: int = 0) -> int:
+    """64 bits, signed, from a prompt's hash, the number of its sample, the seed, and how often it was begun again."""
+    named = f"{prompt_hash}\n{sample}\n{seed}" + (f"\n{again}" if again else "")
+    return int.from_bytes(hashlib.sha256(named.encode("utf-8", "replace")).digest()[:8], "little", signed=True)
 
 
-def row_keys(prompt_hashes: Sequence[str], samples: Sequence[int], seed: int) -> Tensor:
+def row_keys(prompt_hashes: Sequence[str], samples: Sequence[int], seed: int, again: int = 0) -> Tensor:
     """One int64 per row."""
-    keys = [row_key(*row, seed) for row in zip(prompt_hashes, samples, strict=True)]
+    keys = [row_key(*row, seed, again) for row in zip(prompt_hashes, samples, strict=True)]
     return torch.tensor(keys, dtype=torch.int64)
 
 
@@ -70,27 +67,11 @@ def gumbel(keys: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
     return -torch.log(-torch.log(uniform))
 
 
-def bans_of(guards: Sequence[Guard | None], logits: Tensor) -> Tensor | None:
-    """True where a token may not be drawn, shaped as `logits`; None where no row has a guard. Rows and tokens beyond
-    what the guards know are free."""
-    if not any(guards):
-        return None
-    bans = np.zeros(tuple(logits.shape), np.bool_)
-    for row, guard in zip(bans, guards, strict=False):
-        if guard is not None:
-            known = guard.banned()
-            row[: len(known)] = known
-    return torch.from_numpy(bans).to(logits.device)
-
-
-def draw(
-    logits: Tensor, keys: Tensor, steps: Tensor, how: Sampling, bans: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The next token of each row, its log-probability (temperature 1, uncut, unmasked, float64), and whether the row is
-    sick.
+def draw(logits: Tensor, keys: Tensor, steps: Tensor, how: Sampling) -> tuple[Tensor, Tensor, Tensor]:
+    """The next token of each row, its log-probability (temperature 1, uncut, float64), and whether the row is sick.
 
     logits: rows x vocabulary; a row that is not finite is sick, and its token says nothing. keys, steps: one int64 per
-    row, steps counted from 0. bans: true where a token may not be drawn; a row without any that may be is sick too.
+    row, steps counted from 0.
     """
     logits = logits.float()
     shares = logits.log_softmax(1)
@@ -98,12 +79,6 @@ def draw(
     sick = ~largest.isfinite()
     if bool(sick.any()):
         logits = logits.masked_fill(sick[:, None], 0.0)
-    if bans is not None:
-        # Before the cuts, so that these are made among what is left. Rows without a ban keep their bits.
-        logits = logits.masked_fill(bans, -torch.inf)
-        largest, chosen = logits.log_softmax(1).max(1)
-        stuck = ~largest.isfinite()
-        logits, sick = logits.masked_fill(stuck[:, None], 0.0), sick | stuck
     # A temperature of at most 1 only makes the largest share larger: above the nucleus it is the only one, without tie.
     certain = largest.exp() >= max(how.top_p, 0.51)
     if how.temperature > 1 or how.temperature == 0 or how.top_k:

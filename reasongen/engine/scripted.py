@@ -148,7 +148,7 @@ class ScriptedEngine:
     def _masked(
         self, mask: str | None, prompt_hash: str | None, prompt: str | None, frame: str | None, sample: int
     ) -> tuple[str, str]:
-        """The row's text if its mask permits that; else the first sentence that it permits, else nothing."""
+        """The row's text if its mask permits that; else the first sentence that it permits."""
         said = self._row(prompt_hash, prompt, frame, sample)
         if mask is None or said[1].startswith("error:"):
             return said
@@ -159,7 +159,8 @@ class ScriptedEngine:
         if permits(said[0]):
             return said
         texts = (_sentence(*parts) for parts in product(*(pieces_of(frame) or ())))
-        return next((text for text in texts if permits(text)), ""), "stop"
+        found = next((text for text in texts if permits(text)), None)
+        return ("", "error:banned") if found is None else (found, "stop")
 
     def _row(self, prompt_hash: str | None, prompt: str | None, frame: str | None, sample: int) -> tuple[str, str]:
         if not prompt:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from reasongen.engine import Mask
+from reasongen.engine import MASK_VERSION, Mask
 from reasongen.prompts import Frame
 from reasongen.validation.forbidden import FORBIDDEN_VERSION, Forbidden
 
@@ -29,11 +29,12 @@ class Masking:
 
     @cached_property
     def version(self) -> str:
-        """What stands in `generations.mask_version`: changes with the code of `forbidden` and all that it reads."""
+        """What stands in `generations.mask_version`: changes with what an engine makes of masks, with the code of
+        `forbidden`, and with all that it reads."""
         licences = self.forbidden.licences
-        parts = [FORBIDDEN_VERSION, self.marks, self.withdrawn, self.forbidden.policy.digest]
+        parts = [self.marks, self.withdrawn, self.forbidden.policy.digest]
         parts += [licences[name].digest for name in sorted(licences)]
-        return f"{FORBIDDEN_VERSION}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
+        return f"{MASK_VERSION}.{FORBIDDEN_VERSION}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
 
     def of(self, frame: Frame) -> str:
         """The mask of a frame, as the engine reads it."""
