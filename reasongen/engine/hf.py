@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
     guards: for the first rows, what holds each to its mask; a row that meets what is banned there ends."""
 
     def __init__(
-        self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling, guards: list[Guard | None]
+        self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling, guards: Sequence[Guard | None] = ()
     ) -> None:
         self._keys, self._start, self._how, self._guards = keys, start, how, guards
         self._ends = torch.tensor(ends, device=keys.device)
