@@ -138,7 +138,8 @@ def _only(allowed: Sequence[str], spelt: Sequence[bytes | None]) -> Automaton:
 
 def spellings_of(tokenizer: Any) -> list[bytes]:
     """The bytes that each id of a tokenizer writes: byte-level BPE (GPT-2, Qwen) or with byte fallback (Llama 2)."""
-    decoder = json.dumps(json.loads(tokenizer.backend_tokenizer.to_str())["decoder"])
+    core = getattr(tokenizer, "backend_tokenizer", None)
+    decoder = "" if core is None else json.dumps(json.loads(core.to_str())["decoder"])
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     added = {token: str(one) for token, one in tokenizer.added_tokens_decoder.items()}
     if '"ByteLevel"' in decoder:

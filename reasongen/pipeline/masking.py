@@ -14,7 +14,7 @@ from reasongen.prompts import Frame
 from reasongen.validation.forbidden import FORBIDDEN_VERSION, Forbidden
 
 NO_MASK = "none"
-_REMEMBERED = 1 << 14
+_REMEMBERED = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Masking:
     forbidden: Forbidden
     marks: bool
     withdrawn: tuple[str, ...] = ()
-    _known: dict[Frame, str] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _known: dict[tuple[Any, ...], str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def version(self) -> str:
@@ -37,17 +37,15 @@ class Masking:
         return f"{MASK_VERSION}.{FORBIDDEN_VERSION}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
 
     def of(self, frame: Frame) -> str:
-        """The mask of a frame, as the engine reads it."""
-        known = self._known.get(frame)
-        if known is None:
+        """The mask of a frame, as the engine reads it. Few are distinct: frames of one shape and class share theirs."""
+        lawless = (*self.forbidden.lawless(frame), *self.withdrawn)
+        key = (frame.marks, self.forbidden.unborne(frame), lawless) if self.marks else (frozenset(), (), lawless)
+        if key not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            lawless = (*self.forbidden.lawless(frame), *self.withdrawn)
-            mask = Mask((), (lawless,))
-            if self.marks:
-                mask = Mask(tuple(sorted(frame.marks)), (lawless, self.forbidden.unborne(frame)))
-            known = self._known[frame] = mask.to_json()
-        return known
+            marks, unborne, _ = key
+            self._known[key] = Mask(tuple(sorted(marks)), (lawless, unborne)).to_json()
+        return self._known[key]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is remembered."""
