@@ -92,8 +92,33 @@ def test_allowed_strings_of_another_shape_are_refused(allowed: tuple[str, ...]) 
 def test_a_guard_stops_a_text_just_where_the_mask_does_not_permit_it(
     text: str, allowed: list[str], banned: list[tuple[str, ...]], cuts: random.Random, tokenizer: Any
 ) -> None:
-    """In single bytes, as the tokenizer cuts it, and as no tokenizer would."""
-    mask = Mask(tuple(allowed), tuple(banned))
+    for may in _guarded(Mask(tuple(allowed), tuple(banned)), text, cuts, tokenizer):
+        assert all(may) == Mask(tuple(allowed), tuple(banned)).permits(text)
+        assert may == sorted(may, reverse=True), "once it was stopped it stays so"
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("x[a.b]in", False),  # behind an allowed string as behind a space
+        ("in", False),
+        ("x[a.b]bin", True),
+        ("abd", False),  # a beginning of one that turns out to be the middle of another
+        ("ababd", False),
+        ("abcab", False),
+        ("轻轻便", False),
+        ("a\u8f7b\u8f7c", True),
+        ("[a.c[a.b]", False),
+    ],
+)
+def test_a_guard_finds_a_string_where_another_one_had_begun(text: str, may: bool, tokenizer: Any) -> None:
+    mask = Mask(MARKS, ((" in", "abca", "bd", "轻便"),))
+    assert mask.permits(text) == may
+    assert {all(one) for one in _guarded(mask, text, random.Random(1), tokenizer)} == {may}
+
+
+def _guarded(mask: Mask, text: str, cuts: random.Random, tokenizer: Any) -> list[list[bool]]:
+    """What a guard says to each token and the end mark: in single bytes, as the tokenizer cuts it, and cut anyhow."""
     guards, spelt = Guards(tokenizer, (1,)), spellings_of(tokenizer)
     ids = {spelling: token for token, spelling in reversed(list(enumerate(spelt)))}
     raw, odd = text.encode(), []
@@ -101,12 +126,13 @@ def test_a_guard_stops_a_text_just_where_the_mask_does_not_permit_it(
         size = next(n for n in range(cuts.randint(1, 6), 0, -1) if raw[:n] in ids)
         odd.append(ids[raw[:size]])
         raw = raw[size:]
+    if not (automata := guards.of(mask)):
+        return [[True]]
+    found = []
     for tokens in ([ids[bytes([one])] for one in text.encode()], tokenizer(text)["input_ids"], odd):
-        automata = guards.of(mask)
         guard = Guard(automata)
-        may = [guard.take(token) for token in [*tokens, 1]] if automata else [True]
-        assert all(may) == mask.permits(text)
-        assert may == sorted(may, reverse=True), "once it was stopped it stays so"
+        found.append([guard.take(token) for token in [*tokens, 1]])
+    return found
 
 
 def test_a_masked_row_says_what_it_says_without_where_its_mask_permits_that_and_else_another_thing(
