@@ -96,7 +96,8 @@ class ScriptedSettings(Settings):
 
 
 class EngineSettings(Settings):
-    """The model and how it samples. The first block changes samples, the second only speed."""
+    """The model and how it samples. The first block changes samples, the second only speed. `mask` changes samples and
+    is no part of their key: what was written without it is used as long as it passes the verdict."""
 
     backend: Literal["torch", "transformers", "scripted"] = "torch"
     model: str = "models/default"
@@ -110,6 +111,7 @@ class EngineSettings(Settings):
     max_prompt_tokens: int = Field(512, ge=8)
     scripted: ScriptedSettings = ScriptedSettings()
 
+    mask: bool = True
     samples: int = Field(1, ge=1, le=16)
     retries: int = Field(2, ge=0, le=8)
     device: Literal["auto", "cpu", "cuda"] = "auto"

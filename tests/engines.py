@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from reasongen.config import EngineSettings
-from reasongen.engine import INPUT, OUTPUT, engine_here
+from reasongen.engine import INPUT, MASK, OUTPUT, Mask, engine_here
 
 WORDS = [
     "tent",
@@ -115,16 +115,27 @@ def rows_of(count: int, seed: int = 3) -> list[Row]:
     return made
 
 
-def in_batches(rows: Sequence[Row], size: int = 1000) -> Iterator[pa.RecordBatch]:
+def in_batches(
+    rows: Sequence[Row], size: int = 1000, masks: Callable[[Row], Mask | None] | None = None
+) -> Iterator[pa.RecordBatch]:
+    schema = INPUT if masks is None else INPUT.append(MASK)
     for first in range(0, len(rows), size):
-        columns = zip(*rows[first : first + size], strict=True)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, INPUT, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=INPUT)
+        part = rows[first : first + size]
+        columns: list[Any] = list(zip(*part, strict=True))
+        if masks is not None:
+            columns.append([mask and mask.to_json() for mask in map(masks, part)])
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def written(settings: EngineSettings, rows: Sequence[Row], size: int = 1000) -> dict[tuple[str, int], tuple[Any, ...]]:
+def written(
+    settings: EngineSettings,
+    rows: Sequence[Row],
+    size: int = 1000,
+    masks: Callable[[Row], Mask | None] | None = None,
+) -> dict[tuple[str, int], tuple[Any, ...]]:
     """(prompt_hash, sample) to text, finish_reason, tokens_in, tokens_out, logprob."""
-    batches = list(engine_here(settings).generate(in_batches(rows, size)))
+    batches = list(engine_here(settings).generate(in_batches(rows, size, masks)))
     assert all(batch.schema == OUTPUT for batch in batches)
     found = [row for batch in batches for row in batch.to_pylist()]
     assert sorted((r["prompt_hash"], r["sample"]) for r in found) == sorted((r[0], r[3]) for r in rows)

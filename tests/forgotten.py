@@ -102,7 +102,7 @@ def config_of(lake: Path, *sets: str) -> NightConfig:
     inputs += [f"inputs.{name}.format=delta" for name in ("candidates", "users")]
     inputs += [f"inputs.items.path={lake / 'feed' / 'items.jsonl'}", f"root={lake}", "show=0"]
     files = [f"locale_files={ROOT}/conf/locales", f"template={ROOT}/conf/prompts/reference.yaml"]
-    scripted = ["engine.backend=scripted", "engine.retries=0"]
+    scripted = ["engine.backend=scripted", "engine.retries=0", "engine.mask=false"]
     return load_config(ROOT / "conf" / "local.yaml", [*inputs, *files, *scripted, *sets])
 
 

@@ -75,6 +75,7 @@ def night_over(world: Path, root: Path, *sets: str) -> NightConfig:
         f"locale_files={ROOT}/conf/locales",
         "engine.backend=scripted",
         "engine.retries=0",
+        "engine.mask=false",  # faults that a test orders are to happen
         "show=0",
     ]
     return load_config(ROOT / "conf" / "local.yaml", [*given, f"template={ROOT}/conf/prompts/reference.yaml", *sets])

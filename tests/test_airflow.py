@@ -23,6 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
+WORSE = ("engine.scripted.fault_rate=0.9", "engine.mask=false")
+
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh Airflow with an empty database."""
     home = tmp_path_factory.mktemp("airflow")
@@ -173,7 +175,7 @@ def test_a_whole_night_publishes_and_again_it_changes_nothing(
 def test_a_refused_night_fails_at_once_and_its_page_is_written(
     airflow_home: Path, small_world: Path, tmp_path: Path
 ) -> None:
-    told, said = night(environment(airflow_home), small_world, tmp_path / "lake", "engine.scripted.fault_rate=0.9")
+    told, said = night(environment(airflow_home), small_world, tmp_path / "lake", *WORSE)
     assert told["tasks"]["generate"] == ["failed", 1]
     assert states(told) == {
         "wait": "success",

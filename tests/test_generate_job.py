@@ -29,7 +29,7 @@ def command(world: Path, lake: Path, *options: str) -> list[str]:
     """spark-submit of the job over the world, scripted engine."""
     jars = ",".join(map(str, sorted((ROOT / ".local" / "jars").glob("*.jar"))))
     sets = [f"inputs.{name}.path={world / file}" for name, file in FILES.items()]
-    sets += [f"root={lake}", "engine.backend=scripted", "show=0"]
+    sets += [f"root={lake}", "engine.backend=scripted", "engine.mask=false", "show=0"]
     submit = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "2g"]
     submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
     job = [str(ROOT / "jobs" / "generate.py"), "--config", str(ROOT / "conf" / "local.yaml")]

@@ -14,11 +14,14 @@
     load.py      a local Hugging Face directory to model and tokenizer: safetensors only, no remote code
     adapter.py   a PEFT adapter put onto the base that it was made for
     sampling.py  the choice of a token, seeded by (prompt_hash, sample, step), never by position
+    mask.py      what a text may not hold, given with its prompt
+    guard.py     whether a token keeps a row within its mask
 
 Nothing here may import pyspark or anything that does: the engine runs on a machine without Spark or Java.
 Importing this package imports no torch: `door` does so only when an engine of that kind is built.
 """
 
-from reasongen.engine.door import INPUT, OUTPUT, Engine, decode_hash, engine_here, model_version
+from reasongen.engine.door import INPUT, MASK, OUTPUT, Engine, decode_hash, engine_here, model_version
+from reasongen.engine.mask import MASK_VERSION, Mask
 
-__all__ = ["INPUT", "OUTPUT", "Engine", "decode_hash", "engine_here", "model_version"]
+__all__ = ["INPUT", "MASK", "MASK_VERSION", "OUTPUT", "Engine", "Mask", "decode_hash", "engine_here", "model_version"]

@@ -31,6 +31,9 @@ INPUT = pa.schema(
         pa.field("sample", pa.int32(), nullable=False),  # 0-based number of the sample of this prompt
     ]
 )
+MASK = pa.field("mask", pa.dictionary(pa.int32(), pa.string()))
+"""A batch of INPUT may have this column too: Mask.to_json (engine/mask.py), or null where a row may say anything."""
+
 OUTPUT = pa.schema(
     [
         pa.field("prompt_hash", pa.string(), nullable=False),
@@ -55,7 +58,9 @@ class Engine(Protocol):
     engine_id: str
 
     def generate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Batches of INPUT to batches of OUTPUT; each (prompt_hash, sample) comes out once, as often as it went in."""
+        """Batches of INPUT, with or without MASK, to batches of OUTPUT; each (prompt_hash, sample) comes out once, as
+        often as it went in. A mask that cannot be read is the code error:bad_mask; a row whose texts all came to what
+        its mask bans, error:banned."""
         ...
 
 
@@ -68,7 +73,7 @@ def engine_here(settings: EngineSettings) -> Engine:
 
     Raises ModelError (a directory that cannot be used) and MachineError (this machine cannot run it).
     """
-    key = json.dumps(settings.model_dump(mode="json", exclude={"samples", "slice_prompts"}), sort_keys=True)
+    key = json.dumps(settings.model_dump(mode="json", exclude={"samples", "slice_prompts", "mask"}), sort_keys=True)
     with _building:
         if key not in _built:
             _built.clear()
@@ -145,6 +150,12 @@ def decode_hash(settings: EngineSettings) -> str:
         changing = settings.model_dump(mode="json", include=names)
     plain = json.dumps({"backend": settings.backend, **changing}, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def masks_of(batch: pa.RecordBatch) -> list[str | None]:
+    """The column `mask` of a batch of INPUT; nulls where it has none."""
+    found = batch.schema.get_field_index(MASK.name)
+    return [None] * batch.num_rows if found < 0 else texts_of(batch.column(found).cast(pa.string()))
 
 
 def texts_of(column: pa.Array) -> list[str | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from reasongen.engine.door import new_engine_id
-from reasongen.engine.intake import Intake, Row, Written, longest_prompt
+from reasongen.engine.guard import Guard
+from reasongen.engine.intake import TRIES, Intake, Row, Written, longest_prompt
 from reasongen.engine.load import CORES, Loaded, load
 from reasongen.engine.sampling import Sampling, draw, row_keys
 from reasongen.errors import MachineError
@@ -35,14 +36,18 @@ MIN_ROWS = 4  # below it the CPU's matrix product takes another kernel, with oth
 
 
 class Chooser(LogitsProcessor):  # type: ignore[misc]
-    """Draws each row's next token and leaves generate's greedy search only that one. Keeps the log-probabilities."""
+    """Draws each row's next token and leaves generate's greedy search only that one. Keeps the log-probabilities.
+    guards: for the first rows, what holds each to its mask; a row that meets what is banned there ends."""
 
-    def __init__(self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling) -> None:
-        self._keys, self._start, self._how = keys, start, how
+    def __init__(
+        self, keys: Tensor, ends: tuple[int, ...], start: int, how: Sampling, guards: Sequence[Guard | None] = ()
+    ) -> None:
+        self._keys, self._start, self._how, self._guards = keys, start, how, guards
         self._ends = torch.tensor(ends, device=keys.device)
         self._going = torch.ones_like(keys, dtype=torch.bool)
         self.logprobs = torch.zeros(len(keys), dtype=torch.float64, device=keys.device)
         self.broken = torch.zeros_like(self._going)  # rows whose logits were not finite
+        self.banned = [False] * len(guards)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """scores: rows x vocabulary, the model's logits. Returns 0 at the chosen token, -inf elsewhere."""
@@ -50,6 +55,9 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
         chosen, won, sick = draw(scores, self._keys, steps, self._how)
         self.broken |= sick & self._going  # such a row ends here with a code; the others go on
         self._going &= ~sick
+        for row, guard in enumerate(self._guards):
+            if guard is not None and self._going[row] and not guard.take(int(chosen[row])):
+                self.banned[row], self._going[row] = True, False
         chosen = torch.where(self._going, chosen, self._ends[0])
         self.logprobs += torch.where(self._going, won, 0.0)
         self._going &= ~torch.isin(chosen, self._ends)
@@ -110,16 +118,24 @@ class TransformersEngine:
         yield from (open_rows[bucket] for bucket in sorted(open_rows))
 
     def _write(self, rows: list[Row]) -> pa.RecordBatch:
-        """Runs one batch. All rows share a bucket."""
-        try:
-            with torch.inference_mode():
-                written, chooser = self._run(rows)
-        except torch.OutOfMemoryError as error:
-            raise MachineError(f"engine.batch_rows: {self._rows} rows do not fit the memory. Halve it.") from error
-        logprobs, broken = chooser.logprobs.tolist(), chooser.broken.tolist()
-        return self._intake.write([Written(*row) for row in zip(rows, written, logprobs, broken, strict=False)])
+        """Runs one batch, and once more those rows whose text met what their mask bans. All rows share a bucket."""
+        done: list[Written] = []
+        for again in range(TRIES):
+            try:
+                with torch.inference_mode():
+                    written, chooser = self._run(rows, again)
+            except torch.OutOfMemoryError as error:
+                raise MachineError(f"engine.batch_rows: {self._rows} rows do not fit the memory. Halve it.") from error
+            facts = (chooser.logprobs.tolist(), chooser.broken.tolist(), chooser.banned)
+            found = [Written(*row) for row in zip(rows, written, *facts, strict=False)]
+            left = [one for one in found if one.banned and again + 1 < one.row.tries(self._how.temperature)]
+            done += [one for one in found if one not in left]
+            rows = [one.row for one in left]
+            if not rows:
+                break
+        return self._intake.write(done)
 
-    def _run(self, rows: list[Row]) -> tuple[list[list[int]], Chooser]:
+    def _run(self, rows: list[Row], again: int) -> tuple[list[list[int]], Chooser]:
         """New token ids per row, and the chooser that drew them. Dummies repeat the first row and are cut off after."""
         filled = rows + [rows[0]] * (self._rows - len(rows))
         before, cache = self._seen_before(len(filled))
@@ -128,8 +144,9 @@ class TransformersEngine:
         mask = torch.tensor([[0] * (width - len(row.tokens)) + [1] * len(row.tokens) for row in filled])
         mask[:, :before] = 1  # generate leaves out as many ids as the cache has seen, whatever they are
         device = self._loaded.device
-        keys = row_keys([row.prompt_hash for row in filled], [row.sample for row in filled], self._how.seed)
-        chooser = Chooser(keys.to(device), self._loaded.ends, width, self._how)
+        keys = row_keys([row.prompt_hash for row in filled], [row.sample for row in filled], self._how.seed, again)
+        guards = [row.guard() for row in rows]
+        chooser = Chooser(keys.to(device), self._loaded.ends, width, self._how, guards)
         plan = GenerationConfig(
             do_sample=False,
             max_new_tokens=self._new,

@@ -7,34 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from reasongen.engine.door import OUTPUT, texts_of
+from reasongen.engine.door import OUTPUT, masks_of, texts_of
+from reasongen.engine.guard import Automata, Guard, Guards
+from reasongen.engine.mask import Mask
 from reasongen.errors import ModelError
 
 if TYPE_CHECKING:
     from reasongen.config import EngineSettings
 
 
+TRIES = 4  # texts that are begun for a row under a mask, before it is a code
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample to write."""
+    """One sample to write. `automata`: its mask; None where it may say anything."""
 
     prompt_hash: str
     sample: int
     tokens: tuple[int, ...]
+    automata: Automata | None = None
+
+    def guard(self) -> Guard | None:
+        """What holds this row to its mask while it is being written, at its beginning."""
+        return Guard(self.automata) if self.automata else None
+
+    def tries(self, temperature: float) -> int:
+        """How often its text may be begun: greedily, every try would be the first one over again."""
+        return TRIES if self.automata and temperature > 0 else 1
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a row. ids: the new tokens, with the end mark if one came; broken: its logits were no numbers."""
+    """What became of a row. ids: the new tokens, with the end mark if one came; broken: its logits were no numbers;
+    banned: every try came to what its mask bans."""
 
     row: Row
     ids: Sequence[int]
     logprob: float
     broken: bool
+    banned: bool = False
 
 
 class Intake:
@@ -53,13 +70,26 @@ class Intake:
         encoded = self._tokenizer([prompt or "" for prompt in prompts])["input_ids"] if prompts else []
         rows: list[Row] = []
         faults: list[tuple[Any, ...]] = []
-        for key, prompt, sample, own in zip(hashes, prompts, batch["sample"].to_pylist(), encoded, strict=True):
+        columns = zip(hashes, prompts, batch["sample"].to_pylist(), encoded, masks_of(batch), strict=True)
+        for key, prompt, sample, own, mask in columns:
             ids = (*self._lead, *own)
-            if code := self._fault(prompt, own, ids):
+            code = self._fault(prompt, own, ids)
+            automata = None
+            if mask is not None and not code:
+                try:
+                    automata = self._guards.of(Mask.from_json(mask))
+                except ValueError:
+                    code = "error:bad_mask"
+            if code:
                 faults.append((key or "", sample, "", code, len(own), 0, None, self._engine_id))
             else:
-                rows.append(Row(key or "", sample, ids))
+                rows.append(Row(key or "", sample, ids, automata))
         return rows, _batch(faults) if faults else None
+
+    @cached_property
+    def _guards(self) -> Guards:
+        """Made for the first mask: without one, nothing is spent on masks."""
+        return Guards(self._tokenizer, self._ends)
 
     def write(self, written: Sequence[Written]) -> pa.RecordBatch:
         """A batch of OUTPUT; at least one row."""
@@ -72,8 +102,9 @@ class Intake:
 
     def _out(self, one: Written) -> tuple[Any, ...]:
         head, tokens_in = (one.row.prompt_hash, one.row.sample), len(one.row.tokens)
-        if one.broken:
-            return (*head, "", "error:not_finite", tokens_in, 0, None, self._engine_id)
+        if one.broken or one.banned:
+            code = "error:not_finite" if one.broken else "error:banned"
+            return (*head, "", code, tokens_in, 0, None, self._engine_id)
         ended = next((place for place, token in enumerate(one.ids) if token in self._ends), None)
         # Special tokens stay visible (a verdict refuses them), since a model's marks may be such tokens.
         text = self._tokenizer.decode(list(one.ids[:ended]), clean_up_tokenization_spaces=False).strip()

@@ -50,7 +50,7 @@ class Lane:
 
     def _read(self, rows: Sequence[Row]) -> list[Seat]:
         """Puts rows into free slots and writes their first token. Rows that end with it."""
-        slots = self._slots.admit(Seat(row, row_key(row.prompt_hash, row.sample, self._how.seed)) for row in rows)
+        slots = self._slots.admit(Seat(row, self._keys(row), row.guard()) for row in rows)
         prompts = [row.tokens for row in rows]
         logits = self._decoder.start(prompts, pack(prompts, self._decoder.carried), slots)
         return self._note(slots, logits)
@@ -60,7 +60,7 @@ class Lane:
         live = self._slots.live()
         seats = [seat for _, seat in live]
         slots = [slot for slot, _ in live]
-        logits = self._decoder.step(slots, [seat.ids[-1] for seat in seats], [seat.position for seat in seats])
+        logits = self._decoder.step(slots, [seat.newest for seat in seats], [seat.position for seat in seats])
         return self._note(slots, logits)
 
     def _note(self, slots: Sequence[int], logits: torch.Tensor) -> list[Seat]:
@@ -77,6 +77,11 @@ class Lane:
                 finished.append(seat)
         return finished
 
+    def _keys(self, row: Row) -> tuple[int, ...]:
+        """One for each try that a row has."""
+        tries = row.tries(self._how.temperature)
+        return tuple(row_key(row.prompt_hash, row.sample, self._how.seed, again) for again in range(tries))
+
 
 def _written(seat: Seat) -> Written:
-    return Written(seat.row, seat.ids, seat.logprob, seat.broken)
+    return Written(seat.row, seat.ids, seat.logprob, seat.broken, seat.banned)

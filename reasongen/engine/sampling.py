@@ -37,15 +37,15 @@ class Sampling:
     seed: int
 
 
-def row_key(prompt_hash: str, sample: int, seed: int) -> int:
-    """64 bits, signed, from a prompt's hash, the number of its sample and the seed."""
-    digest = hashlib.sha256(f"{prompt_hash}\n{sample}\n{seed}".encode("utf-8", "replace")).digest()
-    return int.from_bytes(digest[:8], "little", signed=True)
+def row_key(prompt_hash: str, sample: int, seed: int, again: int = 0) -> int:
+    """64 bits, signed, from a prompt's hash, the number of its sample, the seed, and how often it was begun again."""
+    named = f"{prompt_hash}\n{sample}\n{seed}" + (f"\n{again}" if again else "")
+    return int.from_bytes(hashlib.sha256(named.encode("utf-8", "replace")).digest()[:8], "little", signed=True)
 
 
-def row_keys(prompt_hashes: Sequence[str], samples: Sequence[int], seed: int) -> Tensor:
+def row_keys(prompt_hashes: Sequence[str], samples: Sequence[int], seed: int, again: int = 0) -> Tensor:
     """One int64 per row."""
-    keys = [row_key(*row, seed) for row in zip(prompt_hashes, samples, strict=True)]
+    keys = [row_key(*row, seed, again) for row in zip(prompt_hashes, samples, strict=True)]
     return torch.tensor(keys, dtype=torch.int64)
 
 

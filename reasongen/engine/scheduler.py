@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reasongen.engine.guard import Guard
 from reasongen.engine.intake import Row
 
 REFILL = 8  # a lane asks for rows when one slot in so many is free: a prompt alone is a slow product of few rows
@@ -61,18 +62,40 @@ class Waiting:
 
 @dataclass(slots=True)
 class Seat:
-    """A row that is being written: its new tokens so far and their log-probability. key: seeds its draws."""
+    """A row that is being written: its new tokens so far and their log-probability. keys: each seeds the draws of one
+    try; guard: holds it to its mask."""
 
     row: Row
-    key: int = 0
+    keys: tuple[int, ...] = (0,)
+    guard: Guard | None = None
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     broken: bool = False
+    banned: bool = False
+    tried: int = 0
+
+    @property
+    def key(self) -> int:
+        """Of the try that is being made."""
+        return self.keys[self.tried]
+
+    @property
+    def newest(self) -> int:
+        """The token that is read next: the last one written, or the prompt's last where the text is begun again."""
+        return self.ids[-1] if self.ids else self.row.tokens[-1]
 
     @property
     def position(self) -> int:
         """Of the newest token, counted from 0 at the prompt's first: where its keys go in the next step."""
         return len(self.row.tokens) + len(self.ids) - 1
+
+    def begin_again(self) -> bool:
+        """Gives the text up for another one, by the draws of the next try; whether there is one."""
+        if self.tried + 1 == len(self.keys):
+            return False
+        self.tried, self.guard = self.tried + 1, self.row.guard()
+        self.ids, self.logprob = [], 0.0
+        return True
 
 
 class Slots:
@@ -109,16 +132,21 @@ class Slots:
         return taken
 
     def record(self, slot: int, token: int, logprob: float, sick: bool) -> Seat | None:
-        """Notes the next token of a slot; the row if that was its last, and then its slot is free."""
+        """Notes the next token of a slot; the row if that was its last, and then its slot is free. Where the row's mask
+        bans the token, the text is begun again, or given up if that was the last try."""
         seat = self.seats[slot]
         if seat is None:
             raise ValueError(f"slot {slot}: wanted a row; found none")
         if sick:
             seat.broken = True
+        elif seat.guard is not None and not seat.guard.take(token):
+            seat.banned = not seat.begin_again()
+            if not seat.banned:
+                return None
         else:
             seat.ids.append(token)
             seat.logprob += logprob
-        if not (sick or token in self._ends or len(seat.ids) == self._most):
+        if not (sick or seat.banned or token in self._ends or len(seat.ids) == self._most):
             return None
         self.seats[slot] = None
         return seat

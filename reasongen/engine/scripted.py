@@ -13,11 +13,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from reasongen.engine.door import OUTPUT, new_engine_id, texts_of
+from reasongen.engine.door import OUTPUT, masks_of, new_engine_id, texts_of
+from reasongen.engine.mask import Mask
 from reasongen.prompts.frame import MARK, Frame, allowed_marks
 
 if TYPE_CHECKING:
@@ -138,10 +140,27 @@ class ScriptedEngine:
         for batch in batches:
             hashes, prompts = texts_of(batch["prompt_hash"]), texts_of(batch["prompt"])
             frames, samples = texts_of(batch["frame"]), batch["sample"].to_pylist()
-            rows = [self._row(*row) for row in zip(hashes, prompts, frames, samples, strict=True)]
+            rows = [self._masked(*row) for row in zip(masks_of(batch), hashes, prompts, frames, samples, strict=True)]
             if self._pause:
                 time.sleep(self._pause * len(rows))
             yield self._out(batch, hashes, prompts, rows)
+
+    def _masked(
+        self, mask: str | None, prompt_hash: str | None, prompt: str | None, frame: str | None, sample: int
+    ) -> tuple[str, str]:
+        """The row's text if its mask permits that; else the first sentence that it permits."""
+        said = self._row(prompt_hash, prompt, frame, sample)
+        if mask is None or said[1].startswith("error:"):
+            return said
+        try:
+            permits = Mask.from_json(mask).permits
+        except ValueError:
+            return "", "error:bad_mask"
+        if permits(said[0]):
+            return said
+        texts = (_sentence(*parts) for parts in product(*(pieces_of(frame) or ())))
+        found = next((text for text in texts if permits(text)), None)
+        return ("", "error:banned") if found is None else (found, "stop")
 
     def _row(self, prompt_hash: str | None, prompt: str | None, frame: str | None, sample: int) -> tuple[str, str]:
         if not prompt:
@@ -152,8 +171,7 @@ class ScriptedEngine:
         key = b"%b:%d%b" % (str(prompt_hash).encode("utf-8", "replace"), sample, self._salt)
         draw = zlib.crc32(key)
         first, second, item = pieces
-        text = first[draw % len(first)] + second[(draw >> 8) % len(second)] + item[(draw >> 16) % len(item)]
-        text = text[0].upper() + text[1:]
+        text = _sentence(first[draw % len(first)], second[(draw >> 8) % len(second)], item[(draw >> 16) % len(item)])
         # No checksum here: those of two samples of a prompt differ by a constant, and would be faulty together.
         if self._fault_rate and blake2b(b"fault" + key, digest_size=4).digest() < self._faulty_below:
             return FAULTS[(draw >> 4) % len(FAULTS)](text)
@@ -175,6 +193,11 @@ class ScriptedEngine:
             pa.array([self.engine_id] * len(rows), pa.string()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=OUTPUT)
+
+
+def _sentence(first: str, second: str, item: str) -> str:
+    text = first + second + item
+    return text[0].upper() + text[1:]
 
 
 def pieces_of(frame: str | None) -> Pieces | None:

@@ -126,6 +126,7 @@ class Attempt:
             lease=self.lease,
             app_id=slices_app(self.run.scenario),
             first=next_slice,
+            masking=self.tools.masking(self.config, read_withdrawals(self.spark, self.config.root).words.terms),
             facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": self.run.run_id},
         )
 

@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import EngineSettings
-from reasongen.engine import INPUT, engine_here
+from reasongen.engine import INPUT, MASK, engine_here
+from reasongen.pipeline.masking import NO_MASK, Masking
 from reasongen.pipeline.progress import rate_line, say
 from reasongen.prompts import Frame, PromptTemplate
 from reasongen.schema import GENERATIONS
@@ -25,7 +26,6 @@ from reasongen.tables import Lease, Txn, append
 if TYPE_CHECKING:
     from pyspark.resource.profile import ResourceProfile
 
-NO_MASK = "none"
 _OUT = (
     "prompt_hash string, sample int, text string, finish_reason string, tokens_in int, tokens_out int, logprob double,"
     " engine_id string"
@@ -63,13 +63,15 @@ def write_samples(
     lease: Lease,
     app_id: str,
     first: int,
+    masking: Masking | None = None,
 ) -> int:
     """Generates what each of `prompts` (written: prompt_hash, frame, have) lacks of `samples` into `generations` at
     `path`; returns the number of the next slice.
 
     `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
     a retried slice holds the same prompts; each is written under `app_id` and a number from `first` up, above those of
-    every earlier run, so that a run which lost its lease adds none. Raises LeaseError between slices where it is lost.
+    every earlier run, so that a run which lost its lease adds none. `masking`: what a text may not hold, by frame.
+    Raises LeaseError between slices where it is lost.
     """
     slices = -(-count // settings.slice_prompts)
     asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(samples - 1))))
@@ -78,10 +80,10 @@ def write_samples(
     for number in range(slices):
         lease.check()
         rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
-        texts = sampled(rows, template, settings)
+        texts = sampled(rows, template, settings, masking)
         stamped = texts.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
             "*",
-            F.lit(NO_MASK).alias("mask_version"),
+            F.lit(masking.version if masking else NO_MASK).alias("mask_version"),
             F.lit(None).cast("string").alias("owner"),
             F.lit(datetime.now(UTC)).alias("generated_at"),
         )
@@ -91,14 +93,14 @@ def write_samples(
     return first + slices
 
 
-def sampled(asked: DataFrame, template: PromptTemplate, settings: EngineSettings) -> DataFrame:
+def sampled(asked: DataFrame, template: PromptTemplate, settings: EngineSettings, masking: Masking | None) -> DataFrame:
     """A sample for each row of `asked` (prompt_hash, frame, sample), made once for each time that it is read.
 
     Out: prompt_hash, sample, text, finish_reason, tokens_in, tokens_out, logprob, engine_id.
     """
     tasks, profile = _engine_tasks(asked.sparkSession)
     spread = asked.coalesce(1) if tasks == 1 else asked.repartition(tasks, "prompt_hash")
-    return spread.mapInArrow(_writer(template, settings), _OUT, False, profile)
+    return spread.mapInArrow(_writer(template, settings, masking), _OUT, False, profile)
 
 
 def slices_app(scenario: str) -> str:
@@ -135,22 +137,28 @@ def executors(spark: SparkSession) -> int:
 
 
 def _writer(
-    template: PromptTemplate, settings: EngineSettings
+    template: PromptTemplate, settings: EngineSettings, masking: Masking | None
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that runs on an executor: frames in, samples out. The model is built on the first call there."""
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from engine_here(settings).generate(with_prompts(batches, template))
+        yield from engine_here(settings).generate(with_prompts(batches, template, masking))
 
     return write
 
 
-def with_prompts(batches: Iterator[pa.RecordBatch], template: PromptTemplate) -> Iterator[pa.RecordBatch]:
-    """Adds the prompt's text to batches of prompt_hash, frame, sample: what the engine takes."""
+def with_prompts(
+    batches: Iterator[pa.RecordBatch], template: PromptTemplate, masking: Masking | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Adds the prompt's text, and its mask, to batches of prompt_hash, frame, sample: what the engine takes."""
+    schema = INPUT if masking is None else INPUT.append(MASK)
     for batch in batches:
-        frames = batch.column("frame")
-        prompts = [template.render(Frame.from_json(text)) for text in frames.to_pylist()]
-        columns = [batch.column("prompt_hash"), pa.array(prompts, pa.string()), frames, batch.column("sample")]
+        shown = batch.column("frame")
+        frames = [Frame.from_json(text) for text in shown.to_pylist()]
+        prompts = pa.array([template.render(frame) for frame in frames], pa.string())
+        columns = [batch.column("prompt_hash"), prompts, shown, batch.column("sample")]
+        if masking is not None:
+            columns.append(pa.array([masking.of(frame) for frame in frames], pa.string()).dictionary_encode())
         yield pa.RecordBatch.from_arrays(
-            [column.cast(f.type) for column, f in zip(columns, INPUT, strict=True)], schema=INPUT
+            [column.cast(f.type) for column, f in zip(columns, schema, strict=True)], schema=schema
         )

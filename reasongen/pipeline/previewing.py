@@ -39,7 +39,8 @@ def preview_pairs(spark: SparkSession, config: NightConfig, count: int) -> list[
             lacking = wanted_prompts(pairs, stood, model=tools.model, decode=tools.decode, samples=samples)
             numbers = F.sequence(F.col("have").cast("int"), F.lit(samples - 1))
             rows = lacking.select("prompt_hash", "frame", F.explode(numbers).alias("sample"))
-            made = [row.asDict() for row in sampled(rows, tools.template, config.engine).collect()]
+            masking = tools.masking(config, judge.withdrawn.terms)
+            made = [row.asDict() for row in sampled(rows, tools.template, config.engine, masking).collect()]
         mine = stood.join(pairs.select("prompt_hash").distinct(), "prompt_hash", "left_semi")
         mine = mine.where((F.col("model_version") == tools.model) & (F.col("decode_hash") == tools.decode))
         by_prompt: dict[str, list[dict[str, Any]]] = {}

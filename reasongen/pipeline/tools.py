@@ -14,8 +14,9 @@ from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
 from reasongen.evidence import Private, load_private
 from reasongen.pipeline.judging import Judge
+from reasongen.pipeline.masking import Masking
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
-from reasongen.validation import Policy, WordingJudge, load_licences, load_policy
+from reasongen.validation import Forbidden, Policy, WordingJudge, load_licences, load_policy
 
 TEMPLATE_FILE = "prompt_template.yaml"
 REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"
@@ -61,6 +62,14 @@ class Tools:
             "renderer_version": judge.renderer.version,
         }
         return {"versions": versions, "renew": self.night + timedelta(days=config.serving.renew_days)}
+
+    def masking(self, config: NightConfig, withdrawn: tuple[str, ...] = ()) -> Masking | None:
+        """The masks of this night, ready to travel; None where the settings want none. `withdrawn`: terms until now."""
+        if not config.engine.mask:
+            return None
+        licences = {name: self.wordings[name].licences for name in config.locales}
+        spaced = frozenset(name for name in config.locales if not self.locales[name].measured)
+        return Masking(Forbidden(self.policy, licences, spaced), self.template.marks, withdrawn)
 
 
 def tools_of(config: NightConfig) -> Tools:

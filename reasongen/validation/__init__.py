@@ -5,6 +5,7 @@ case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
 withdrawn.py   what a person took down
 wording.py     what the words around the marks claim, against the frame
+forbidden.py   strings that no reason for a frame may hold: what a mask is made of
 texts.py       free text with its evidence: rules of the policy and claims; the door of jobs/check_texts.py
 
     gate.py       the rules of conf/policies behind normal.py (one spelling), prefilter.py (one pass) and facts.py
@@ -13,6 +14,7 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 """
 
 from reasongen.validation.case import Failure, LocaleLimits, limits_of
+from reasongen.validation.forbidden import Forbidden
 from reasongen.validation.gate import Compiled, category_of, compile_policy, unlawful
 from reasongen.validation.licences import load_licences
 from reasongen.validation.rules import Policy, load_policy
@@ -24,6 +26,7 @@ __all__ = [
     "POLICY_VERSION",
     "Compiled",
     "Failure",
+    "Forbidden",
     "LocaleLimits",
     "Policy",
     "Verdict",
