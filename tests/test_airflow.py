@@ -22,9 +22,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
 WORSE = ("engine.scripted.fault_rate=0.9", "engine.mask=false")
 
+
+@pytest.fixture(scope="module")
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh Airflow with an empty database."""
     home = tmp_path_factory.mktemp("airflow")

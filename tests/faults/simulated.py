@@ -157,8 +157,8 @@ def settings(days: Days, lake: Path, *sets: str) -> NightConfig:
         *inputs, "inputs.users.format=delta", f"root={lake}", f"night='{days.night}'", "show=0", f"policies={policies}",
         f"locale_files={ROOT}/conf/locales", f"template={ROOT}/conf/prompts/reference.yaml", "engine.retries=0",
         f"evidence.history_items={SETTINGS.history_items}", f"evidence.item_tags={SETTINGS.item_tags}",
-        "engine.mask=false", "engine.backend=scripted", f"engine.seed={int(days.day >= MODEL)}", "gate.max_fallback_share=1",
-        "forget.inputs=false", *sets,
+        "engine.backend=scripted", f"engine.seed={int(days.day >= MODEL)}", "gate.max_fallback_share=1",
+        "engine.mask=false", "forget.inputs=false", *sets,
     ]  # fmt: skip
     return load_config(ROOT / "conf" / "local.yaml", given)
 
