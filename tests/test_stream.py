@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +16,7 @@ import duckdb
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from nights import night_over
+from nights import ENVIRONMENT, ROOT, night_over
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -67,7 +73,7 @@ def test_a_new_candidate_and_a_new_event_get_reasons_and_the_night_changes_nothi
     spark: SparkSession, shop: Shop
 ) -> None:
     before = shop.reasons()
-    told = stream_changes(spark, shop.config)  # what the night had read last is read again
+    stream_changes(spark, shop.config)  # what the night had read last is read again
     assert shop.reasons().equals(before)
     user = personal(before)[0]
     mine = set(before.filter(pl.col("user_id") == user)["item_id"])
@@ -148,3 +154,40 @@ def test_killed_between_publish_and_checkpoint_it_does_nothing_twice(
 def test_tables_that_no_stream_can_read_are_named(spark: SparkSession, small_world: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"inputs.candidates: parquet"):
         stream_changes(spark, night_over(small_world, tmp_path / "lake"))
+
+
+@pytest.mark.slow
+def test_a_job_killed_and_started_again_loses_and_doubles_nothing(
+    spark: SparkSession, small_world: Path, tmp_path: Path
+) -> None:
+    """Before any night, so that all of the tables is new to it."""
+    slow = {"engine.scripted.seconds_per_prompt": "0.02", "engine.slice_prompts": "100"}
+    candidates = str(tmp_path / "candidates")
+    spark.read.parquet(f"{small_world}/candidates.parquet").write.format("delta").save(candidates)
+    sets = [f"inputs.candidates.path={candidates}", "inputs.candidates.format=delta"]
+    config = night_over(small_world, tmp_path / "lake", *sets, *(f"{key}={value}" for key, value in slow.items()))
+    told, out = tmp_path / "job.yaml", tmp_path / "out.json"
+    told.write_text(json.dumps(config.model_dump(mode="json")), encoding="utf-8")
+    command = [sys.executable, str(ROOT / "jobs" / "stream.py"), "--config", str(told), "--json", str(out)]
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    job = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    slices, deadline = Path(config.root, "generations", "_delta_log"), time.monotonic() + 300
+    while len(list(slices.glob("*.json"))) < 3:
+        assert job.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    assert pl.read_delta(f"{config.root}/reasons").height == 0
+    before = pl.read_delta(f"{config.root}/generations").height
+    assert before > 0
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=400)
+    (run,) = json.loads(out.read_text())["runs"]
+    assert (run["status"], run["kind"]) == ("published", "stream")
+    assert run["samples"] == pl.read_delta(f"{config.root}/generations").height - before
+    alone = config.model_copy(update={"root": str(tmp_path / "alone")})
+    generate_night(spark, alone)
+    words = [*KEY, "reason", "source", "prompt_hash", "valid_until"]
+    streamed, night_alone = (pl.read_delta(f"{one.root}/reasons").select(words).sort(KEY) for one in (config, alone))
+    assert streamed.equals(night_alone)
+    assert streamed.select(KEY).is_unique().all()
