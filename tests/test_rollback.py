@@ -47,7 +47,7 @@ class Nights:
 
 @pytest.fixture(scope="module")
 def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
-    lake = tmp_path_factory.mktemp("rollback") / "a lake"
+    lake = tmp_path_factory.mktemp("rollback") / "lake"
     plant_world(lake, people(1))
     one = generate_night(spark, config_of(lake, *GOOD))
     table = spark.read.format("delta").load(str(lake / "reasons"))
@@ -63,7 +63,7 @@ def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 def nights(two_nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
     """A copy, for one test."""
     monkeypatch.setenv("REASONGEN_FORGET_KEY", KEY)
-    lake = Path(shutil.copytree(two_nights.lake, tmp_path / "a lake"))
+    lake = Path(shutil.copytree(two_nights.lake, tmp_path / "lake"))
     return Nights(lake, two_nights.first, two_nights.second, two_nights.runs)
 
 
@@ -248,6 +248,12 @@ def test_the_whole_verdict_is_asked_not_the_policy_alone(spark: SparkSession, ni
     long = nights.first.filter(MINE & (pl.col("locale") == "en") & (pl.col("reason").str.len_chars() > 60))
     assert plan.left_out == {"too_long": long.height}
     assert long.height > 0
+
+
+def test_a_path_with_a_space_hides_no_file(spark: SparkSession, nights: Nights, tmp_path: Path) -> None:
+    lake = Path(shutil.copytree(nights.lake, tmp_path / "a lake"))
+    here, there = (roll_back(spark, config_of(one), FIRST, dry_run=True) for one in (nights.lake, lake))
+    assert there.put_back == here.put_back > 0
 
 
 def test_a_night_that_was_never_published_is_named_with_those_that_were(spark: SparkSession, nights: Nights) -> None:
