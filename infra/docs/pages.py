@@ -12,8 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import commands
 import modules
@@ -24,6 +23,7 @@ from words import cell, code, table
 
 from reasongen import errors
 
+ROOT = Path(__file__).resolve().parents[2]
 WHOLE = {
     "readme.md": "README.md",
     "changelog.md": "CHANGELOG.md",

@@ -61,7 +61,8 @@ def _row(rule: tuple[Path, Mapping[str, Any]]) -> tuple[str, ...]:
 _HEAD = """# Rules of law
 
 Each rule is one file in each language below `conf/policies/`. Their sources are partly second-hand: a lawyer confirms
-them before launch. A text that a rule hits with `block`, `rewrite` or `human` is not shown; a hit of `label` alone stops
-nothing. The words themselves stand in the files. How to add one: [a rule, a licence, a language](../how-to/rules.md).
+them before launch. A text that a rule hits with `block`, `rewrite` or `human` is not shown; a hit of `label` alone
+stops nothing. The words themselves stand in the files. How to add one:
+[a rule, a licence, a language](../how-to/rules.md).
 
 Numbers and prices, marks, claims and the rest of the verdict are code, not data: `reasongen/validation/`."""

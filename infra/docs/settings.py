@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -53,17 +53,27 @@ def fields(kind: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldI
 
 
 def words_of(annotation: object) -> str:
-    """A type in words: a choice as its words, else its name."""
-    if typing.get_origin(annotation) is typing.Literal:
-        return ", ".join(str(one) for one in typing.get_args(annotation))
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return " or ".join("null" if one is type(None) else words_of(one) for one in typing.get_args(annotation))
-    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+    """A type in words: a choice as its words, else what a reader would call it."""
+    origin, inside = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return ", ".join(str(one) for one in inside)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("null" if one is type(None) else words_of(one) for one in inside)
+    if origin is typing.Annotated:
+        return words_of(inside[0])
+    if origin in (dict, Mapping):
+        return f"map of {words_of(inside[1])}"
+    if origin in (tuple, list, Sequence):
+        return f"list of {words_of(inside[0])}"
+    return _CALLED.get(annotation, str(getattr(annotation, "__name__", annotation)))
+
+
+_CALLED: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def range_of(field: FieldInfo) -> str:
     """What values are taken: the type, and its bounds."""
-    told = [words_of(field.annotation).replace("typing.", "").replace("collections.abc.", "")]
+    told = [words_of(field.annotation)]
     for bound in field.metadata:
         match bound:
             case Ge():
