@@ -31,6 +31,7 @@ OTHERS = {"train", "tune", "evaluate", "promote", "sample_world"}
 """Jobs that do not read the settings of a night."""
 ITS_OWN = ("spark.driver", "spark.executor", "spark.sql")
 """Spark's own settings look like ours."""
+_SET = re.compile(r"--set ['\"]?([\w.]+)=")
 FOLDERS = "jobs|conf|benchmarks|reasongen|infra|tests|models|requirements|notebooks"
 TUTORIAL = next(page for page in PAGES if page.path.name == "tutorial.md")
 HOW_TO = [page for page in PAGES if page.path.parent.name == "how-to" and any(block.is_run for block in page.blocks)]
@@ -79,12 +80,8 @@ def test_an_option_by_itself_belongs_to_some_job(page: Page) -> None:
 
 @every_page
 def test_every_setting_exists(page: Page) -> None:
-    given = [
-        key
-        for job, words in page.jobs
-        if Path(job).stem not in OTHERS
-        for key in re.findall(r"--set ['\"]?([\w.]+)=", words)
-    ]
+    elsewhere = [key for job, words in page.jobs if Path(job).stem in OTHERS for key in _SET.findall(words)]
+    given = set(_SET.findall(page.text)) - set(elsewhere)
     groups = {path.split(".")[0] for path in night_settings() if "." in path}
     named = [code for code in page.code if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", code) and code.split(".")[0] in groups]
     wrong = {key for key in [*given, *named] if not is_setting(key) and not key.startswith(ITS_OWN)}
