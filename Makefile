@@ -20,9 +20,11 @@ AIRFLOW_READY := $(AIRFLOW)/venv/.ready
 AIRFLOW_ENV := PATH="$(CURDIR)/$(AIRFLOW)/venv/bin:$$PATH" AIRFLOW_HOME="$(CURDIR)/$(AIRFLOW)" \
 	AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/infra/airflow/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__CORE__PARALLELISM=4 AIRFLOW_CONN_REASONGEN_SPARK='{"conn_type": "spark", "host": "local[*,4]"}'
+DOCS := .local/docs
+DOCS_READY := $(DOCS)/.ready
 
-.PHONY: help setup world generate plan report airflow airflow-setup airflow-test test test-slow test-long faults lint \
-	bench lock clean
+.PHONY: help setup world generate plan report airflow airflow-setup airflow-test docs docs-setup test test-slow test-long \
+	faults lint bench lock clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +67,16 @@ $(AIRFLOW_READY): requirements/airflow.txt | setup
 airflow-test: airflow-setup ## whole nights through the DAG, over a small world
 	$(PY) -m pytest -m "slow or long" tests/test_airflow.py
 
+docs: docs-setup ## the documentation, every warning an error: .local/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+
+docs-setup: $(DOCS_READY) ## what builds it, in an environment of its own, from hash-pinned requirements; only once
+
+$(DOCS_READY): requirements/docs.txt | setup
+	python3 -m venv $(DOCS)
+	.venv/bin/uv pip install -q --python $(DOCS)/bin/python --require-hashes -r requirements/docs.txt
+	touch $@
+
 test: setup ## the tests that fit 15 minutes on two cores
 	$(PYTEST)
 
@@ -87,7 +99,7 @@ bench: world ## the figures of README
 	$(PY) benchmarks/engine.py --quick
 
 lock: setup ## compiles requirements/*.in again
-	for name in bootstrap runtime dev airflow; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	for name in bootstrap runtime dev airflow docs; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## removes what a night wrote; keeps .venv and jars
