@@ -216,7 +216,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, lis
     shutil.rmtree(folder / ".local", ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_tutorial_prints_what_it_says(walked: tuple[Path, list[str]]) -> None:
     assert walked[1] == []
 
