@@ -169,6 +169,59 @@ def test_no_literal_moves_the_answer(locale: str, title: str, value: str, count:
     assert [one.rule for one in found] == [one.rule for one in asked(texts[locale], frame)]
 
 
+SEEN = {
+    "en": (
+        ["tent", "rain jacket", "waterproof", "not waterproof", "sugar free", "3 person", "Fellmark", "proof", "warm"],
+        [
+            "You bought [e1.items]; [i.title] is waterproof.",
+            "You bought the tent, so [i.this] keeps the rain out.",
+            "You bought [e1.items]; [i.this] is [i.word1], for three people.",
+            "You looked at [e2.title], and Fellmark makes [i.this] warm, not sugary.",
+            "You bought [e1.items], and [i.title] goes with them; it is splashproof.",
+        ],
+    ),
+    "zh": (
+        ["帐篷", "雨衣", "防水", "不防水", "无糖", "3人", "防晒", "耐用", "水壶"],
+        [
+            "你买过[e1.items]，[i.title]防水。",
+            "你买过帐篷，[i.this]也不怕雨。",
+            "你买过[e1.items]，[i.this]能住三个人，无糖。",
+            "你看过[e2.title]，[i.this]耐用又防晒，水也进不去。",
+            "你买过[e1.items]，[i.title]跟它们算同类。",
+        ],
+    ),
+}
+
+
+@st.composite
+def frames(draw: st.DrawFn, locale: str) -> Frame:
+    """A frame whose words may or may not be what a text asks for."""
+    word = st.sampled_from(SEEN[locale][0])
+    rows = draw(st.lists(st.builds(EvidenceRow, st.just("tag"), word, st.sampled_from(["purchase", "browse"]),
+                                   st.sampled_from(["one", "few"])), min_size=2, max_size=2))  # fmt: skip
+    rows[0] = replace(rows[0], facet="category", word="") if draw(st.booleans()) else rows[0]
+    words = tuple(draw(st.lists(word, min_size=1, max_size=2, unique=True)))
+    attribute = draw(st.one_of(st.just(""), word))
+    use = draw(st.sampled_from(["use", "wear"]))
+    return Frame(locale, "recommendation", draw(word), use, words, attribute, True, tuple(rows))
+
+
+@given(st.data(), st.sampled_from(sorted(SEEN)))
+@settings(max_examples=40, deadline=None)
+def test_what_is_remembered_of_one_frame_is_true_of_another(data: st.DataObject, locale: str) -> None:
+    """An answer is shared by frames that differ in words which the text does not ask for, and by no others."""
+    fresh = WordingJudge(JUDGES[locale].licences)
+    drawn = data.draw(st.lists(frames(locale), min_size=6, max_size=6))
+    for text in SEEN[locale][1]:
+        for frame in drawn[:3]:
+            asked(text, frame)
+        for frame in drawn[3:]:
+            rendered = RENDERER.fill(text, frame, HIDDEN)
+            alone = WordingJudge.__new__(WordingJudge)
+            alone.__dict__.update({**fresh.__dict__, "_known": {}, "_read": {}})
+            assert asked(text, frame) == alone.failures(frame, text, rendered), (text, frame)
+
+
 def test_where_a_template_shows_literals_the_text_as_it_stands_is_asked() -> None:
     frame = replace(FRAMES["en"], literals=HIDDEN)
     good = "You bought two tents, Fell One among them, and Ridge Two is waterproof and olive."

@@ -16,11 +16,13 @@ from reasongen.validation.rules import Action
 
 @dataclass
 class Case:
-    """Spans are of the normal text. `named`: for each act, the numbers of the events that its clause names."""
+    """Spans are of the normal text. `filled`: those that a renderer filled. `named`: for each act, the numbers of the
+    events that its clause names."""
 
     text: NormalText
     record: Record
     grounds: Grounds
+    filled: list[tuple[int, int]]
     clauses: list[tuple[int, int]]
     quantities: list[Quantity]
     acts: list[Act]
