@@ -1,6 +1,6 @@
 """What the feedback of an experiment says:  python jobs/experiment.py --config conf/experiment.yaml --html page.html
-Exit: 0 read, or planned; 2 a fault in arguments, settings or tables; 3 users by arm do not fit the weights, so nothing may
-be believed (page and figures are written); anything else a crash."""
+Exit: 0 read, or planned; 2 a fault in arguments, settings or tables; 3 users by arm do not fit the weights, so nothing
+may be believed (page and figures are written); anything else a crash."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="conf/experiment.yaml", help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
-    parser.add_argument("--plan", action="store_true", help="before the start: users needed, smallest lift seen; reads no table")
+    parser.add_argument(
+        "--plan", action="store_true", help="before the start: users needed, smallest lift seen; reads no table"
+    )
     parser.add_argument("--sample", metavar="DIR", help="write a small simulated experiment there, and read that")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--html", metavar="FILE", help="write the page there")

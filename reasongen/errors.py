@@ -88,7 +88,8 @@ class ContractError(ReasongenError, ValueError):
 
 
 class ReadingError(ContractError):
-    """The tables of an experiment break their contract. Lists every fault at once; raised before anything is counted."""
+    """The tables of an experiment break their contract. Lists every fault at once; raised before anything is
+    counted."""
 
     @property
     def stopped(self) -> str:

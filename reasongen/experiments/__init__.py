@@ -15,8 +15,8 @@
     study.py       all of it, as figures; telling.py as lines
     sample.py      a small simulated experiment, to see a page at once
 
-Pandas, numpy and scipy over Arrow tables: no Spark, no torch. Intervals are of users: what one user does again is no new
-evidence.
+Pandas, numpy and scipy over Arrow tables: no Spark, no torch. Intervals are of users: what one user does again is no
+new evidence.
 """
 
 from reasongen.experiments.assigning import Assignment, with_arms

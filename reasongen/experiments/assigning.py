@@ -1,8 +1,8 @@
 """Which arm a user is in: a pure function of user, salt and secret. Asks no table and remembers nothing.
 
 A point in [0, 1) is the first 64 bits of HMAC-SHA-256 (RFC 2104) of salt and user under the secret. Without the secret
-nobody can choose an account by its arm. Two salts give independent points, so experiments do not lean on each other; the
-holdout has a salt of its own that stays, so the same users are kept out of one experiment after the other.
+nobody can choose an account by its arm. Two salts give independent points, so experiments do not lean on each other;
+the holdout has a salt of its own that stays, so the same users are kept out of one experiment after the other.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from reasongen.experiments.settings import MetricSettings
 
 @dataclass(frozen=True)
 class Counted:
-    """Counted exposures as numbers, in order of their day: index of the user, day since `first_day`; of each user the arm.
+    """Counted exposures as numbers, in order of their day: index of the user, day since `first_day`; of each user the
+    arm.
 
     `flags`: kind of feedback → which exposures it followed. `ids`: users by index.
     """
@@ -53,16 +54,13 @@ class Counted:
             met = np.zeros(len(self.ids), bool)
             met[self.users[:until]] = True
             told = (np.minimum(y, 1), met.astype(float)) if metric.per == "user" else (y, n)
-            yield {arm: self._moments(*told, x, met & (self.arms == arm)) for arm in self.users_by_arm()}
+            chosen = {arm: met & (self.arms == arm) for arm in self.users_by_arm()}
+            yield {arm: Moments.of(told[0][of], told[1][of], x[of]) for arm, of in chosen.items()}
 
     def _of(self, metric: MetricSettings) -> tuple[Column, Column]:
         did = self.flags[metric.kind]
         seen = self.flags["impression"] | did if metric.per == "impression" else np.ones(len(did), bool)
         return did.astype(float), seen.astype(float)
-
-    @staticmethod
-    def _moments(y: Column, n: Column, x: Column, chosen: NDArray[np.bool_]) -> Moments:
-        return Moments.of(y[chosen], n[chosen], x[chosen])
 
     def with_event(self, metric: MetricSettings) -> dict[str, int]:
         """Users of each arm with at least one such event."""
@@ -87,8 +85,8 @@ def count(joined: Joined) -> Counted:
 
 
 def earlier(counted: Counted, before: Coded | None, metric: str) -> tuple[Column, int]:
-    """Of each user the metric before the start, and how many users have one. Who has none gets the mean of those who do,
-    of all arms alike: it says nothing of the arm."""
+    """Of each user the metric before the start, and how many users have one. Who has none gets the mean of those who
+    do, of all arms alike: it says nothing of the arm."""
     empty = np.zeros(len(counted.ids))
     if before is None:
         return empty, 0

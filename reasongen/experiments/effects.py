@@ -102,9 +102,7 @@ def with_holm(effects: Sequence[Effect]) -> list[Effect]:
     """The same with p after Holm (1979), over all that have one: the chance of any wrong finding stays at alpha."""
     once = holm({at: one.p for at, one in enumerate(effects) if one.p is not None})
     always = holm({at: one.p_always for at, one in enumerate(effects) if one.p_always is not None})
-    return [
-        replace(one, p_holm=once.get(at), p_always_holm=always.get(at)) for at, one in enumerate(effects)
-    ]
+    return [replace(one, p_holm=once.get(at), p_always_holm=always.get(at)) for at, one in enumerate(effects)]
 
 
 def holm(ps: Mapping[int, float]) -> dict[int, float]:

@@ -35,7 +35,7 @@ class Joined:
 
     def used(self) -> NDArray[np.bool_]:
         """Which exposures count."""
-        return self.exposures.codes == COUNTED
+        return np.asarray(self.exposures.codes == COUNTED)
 
 
 def join(tables: Tables, settings: ExperimentSettings) -> Joined:
@@ -76,7 +76,11 @@ def _met(exposures: Coded, feedback: Coded) -> NDArray[np.int64]:
         there = shown.dropna(subset=keys)
         if len(one) and len(there):
             found = pd.merge_asof(
-                one[[*keys, "at", "told"]], there[[*keys, "shown_at", "row"]], left_on="at", right_on="shown_at", by=keys
+                one[[*keys, "at", "told"]],
+                there[[*keys, "shown_at", "row"]],
+                left_on="at",
+                right_on="shown_at",
+                by=keys,
             )
             met[found["told"].to_numpy()] = found["row"].fillna(-1).to_numpy(np.int64)
     return met

@@ -2,9 +2,9 @@
 front (experiments, days), and all of them are computed at once.
 
 A metric is Σ y / Σ n over users: clicks over exposures. Its variance is that of the linearised z = (y - R n) / mean(n)
-over users (delta method; Deng, Knoblich & Lu, "Applying the Delta Method in Metric Analytics", KDD 2018), so what a user
-does again is one cluster. CUPED takes away what an earlier count x of the same user explains: θ = cov(z, x) / var(x)
-(Deng, Xu, Kohavi & Walker, WSDM 2013), one θ for both arms, from within arms.
+over users (delta method; Deng, Knoblich & Lu, "Applying the Delta Method in Metric Analytics", KDD 2018), so what a
+user does again is one cluster. CUPED takes away what an earlier count x of the same user explains: θ = cov(z, x) /
+var(x) (Deng, Xu, Kohavi & Walker, WSDM 2013), one θ for both arms, from within arms.
 """
 
 from __future__ import annotations

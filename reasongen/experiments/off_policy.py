@@ -1,9 +1,9 @@
 """What a policy that never ran would have got, from the logs of those that did. Refuses where the logs cannot tell.
 
-With w = π(a | segment) / propensity: IPS is mean(w r); self-normalised Σ w r / Σ w (Swaminathan & Joachims 2015); doubly
-robust mean(Σ_a π(a) q(segment, a) + w (r - q(segment, a))) (Dudík, Langford & Li 2011), q the mean reward of other users'
-rows, halves of the users taking turns (cross-fitting). Each is a ratio of sums over users, so its interval is by
-`moments`: clustered by user.
+With w = π(a | segment) / propensity: IPS is mean(w r); self-normalised Σ w r / Σ w (Swaminathan & Joachims 2015);
+doubly robust mean(Σ_a π(a) q(segment, a) + w (r - q(segment, a))) (Dudík, Langford & Li 2011), q the mean reward of
+other users' rows, halves of the users taking turns (cross-fitting). Each is a ratio of sums over users, so its interval
+is by `moments`: clustered by user.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Value:
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """`refused`: codes why the logs cannot tell, and then no value. `effective`: users that the weights leave, in effect
-    (Σ w)² / Σ w² over users' sums (Kish 1965)."""
+    """`refused`: codes why the logs cannot tell, and then no value. `effective`: users that the weights leave, in
+    effect (Σ w)² / Σ w² over users' sums (Kish 1965)."""
 
     values: Mapping[str, Value]
     users: int
@@ -61,8 +61,9 @@ class PolicyValue:
 def value_of(policy: PolicySettings, logged: Logged, overlap: OverlapSettings, *, level: float) -> PolicyValue:
     """The value of `policy` on the logged exposures.
 
-    Refused: no_rows; no_support (it chooses what was never logged in a segment); weights_off (the mean weight is too far
-    from 1: the logged propensities are not those of what ran); heavy (one weight above `most_weight`); few_effective.
+    Refused: no_rows; no_support (it chooses what was never logged in a segment); weights_off (the mean weight is too
+    far from 1: the logged propensities are not those of what ran); heavy (one weight above `most_weight`);
+    few_effective.
     """
     if not len(logged.users):
         return PolicyValue({}, 0, 0.0, 0.0, 0.0, ("no_rows",))
@@ -71,14 +72,15 @@ def value_of(policy: PolicySettings, logged: Logged, overlap: OverlapSettings, *
     wanted = np.array([[_share(policy, one, action) for action in actions] for one in segments])
     weights = wanted[at, did] / logged.propensities
     users = int(logged.users.max()) + 1
-    sums = np.bincount(logged.users, weights, minlength=users)
+    sums = np.bincount(logged.users, weights, minlength=users).astype(float)
     shown = np.bincount(logged.users, minlength=users).astype(float)
     there = shown > 0
     effective = float(sums.sum() ** 2 / (sums**2).sum()) if sums.any() else 0.0
     mean = Moments.of(sums[there], shown[there])
     refused = _refusals(policy, segments, actions, at, did, mean)
-    refused += ["heavy"] if weights.max() > overlap.most_weight else []
-    refused += ["few_effective"] if effective < overlap.least_effective * there.sum() else []
+    if "no_support" not in refused:
+        refused += ["heavy"] if weights.max() > overlap.most_weight else []
+        refused += ["few_effective"] if effective < overlap.least_effective * there.sum() else []
     values = {}
     if not refused:
         robust = _robust(wanted, weights, at, did, logged)
@@ -87,11 +89,9 @@ def value_of(policy: PolicySettings, logged: Logged, overlap: OverlapSettings, *
             ("snips", weights * logged.rewards, weights),
             ("dr", robust, np.ones(len(weights))),
         ):
-            y, n = (np.bincount(logged.users, one, minlength=users)[there] for one in (parts, wholes))
+            y, n = (np.bincount(logged.users, one, minlength=users)[there].astype(float) for one in (parts, wholes))
             values[name] = _interval(Moments.of(y, n), level)
-    return PolicyValue(
-        values, int(there.sum()), effective, float(weights.max()), float(mean.ratio), tuple(dict.fromkeys(refused))
-    )
+    return PolicyValue(values, int(there.sum()), effective, float(weights.max()), float(mean.ratio), tuple(refused))
 
 
 def _share(policy: PolicySettings, segment: str, action: str) -> float:
@@ -113,16 +113,13 @@ def _refusals(
         for action, share in policy.chooses.get(str(segment), policy.chooses["else"]).items()
         if share > 0
     }
-    refused = ["no_support"] if wanted - found else []
+    if wanted - found:
+        return ["no_support"]
     error = float(np.sqrt(mean.spread / mean.users))
-    if abs(float(mean.ratio) - 1) > _FAR * error + 1e-6:
-        refused.append("weights_off")
-    return refused
+    return ["weights_off"] if abs(float(mean.ratio) - 1) > _FAR * error + 1e-6 else []
 
 
-def _robust(
-    wanted: Column, weights: Column, at: NDArray[np.intp], did: NDArray[np.intp], logged: Logged
-) -> Column:
+def _robust(wanted: Column, weights: Column, at: NDArray[np.intp], did: NDArray[np.intp], logged: Logged) -> Column:
     """Each row's doubly robust term, its q from the other half of the users."""
     half = logged.users % 2
     cell = at * wanted.shape[1] + did

@@ -1,8 +1,8 @@
 """Before the start: how many users a lift needs, and which lift so many users would show. Knows no data, only the plan.
 
-With m exposures a user, each followed with probability p, and correlation ρ between exposures of one user, a user's mean
-has variance p (1 - p) (1 + (m - 1) ρ) / m (Donner & Klar 2000, the design effect); CUPED leaves 1 - R² of it. Two arms
-with shares s and t of the users have error² = variance (1/s + 1/t) / users.
+With m exposures a user, each followed with probability p, and correlation ρ between exposures of one user, a user's
+mean has variance p (1 - p) (1 + (m - 1) ρ) / m (Donner & Klar 2000, the design effect); CUPED leaves 1 - R² of it. Two
+arms with shares s and t of the users, at rates p and p (1 + lift), have error² = (variance / s + variance / t) / users.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ class Plan:
     smallest_sequential: float
 
 
-def variance_of(metric: MetricSettings, plan: PlanSettings) -> float:
-    """Of one user's value of the metric, after CUPED; of a share of users each user counts once."""
-    p = metric.baseline
+def variance_of(p: float, metric: MetricSettings, plan: PlanSettings) -> float:
+    """Of one user's value of the metric at rate p, after CUPED; of a share of users each user counts once."""
     repeated = 1.0 if metric.per == "user" else (1 + (plan.exposures_per_user - 1) * plan.same_user)
     exposures = 1.0 if metric.per == "user" else plan.exposures_per_user
     return p * (1 - p) * repeated / exposures * (1 - plan.explained)
@@ -40,7 +39,9 @@ def variance_of(metric: MetricSettings, plan: PlanSettings) -> float:
 def plan_of(metric: MetricSettings, settings: ExperimentSettings, arm: str) -> Plan:
     """For `arm` against the control: users for `metric.lift`, and the smallest lift at `plan.users`."""
     shares = settings.shares
-    one_user = variance_of(metric, settings.plan) * (1 / shares[arm] + 1 / shares[settings.control])
+    risen = min(metric.baseline * (1 + metric.lift), 0.5)
+    one_user = variance_of(risen, metric, settings.plan) / shares[arm]
+    one_user += variance_of(metric.baseline, metric, settings.plan) / shares[settings.control]
     at = {"alpha": settings.alpha, "power": settings.power}
     fixed_at = wanted_information(metric.baseline * metric.lift, **at) * one_user
     r = mixture(wanted_information(metric.baseline * metric.lift, **at), settings.alpha)

@@ -1,8 +1,8 @@
 """Reads exposures, feedback and earlier counts as our columns, without Spark; lists what is wrong with whole tables.
 
-Delta and Parquet are read by their types. JSON lines and CSV (with a header) are read as text: a line that cannot be read
-counts as `malformed`. Text of a time is ISO 8601; without an offset it is UTC. Further columns are ignored. What is wrong
-with single rows is no business of this module: `rows` gives them a code.
+Delta and Parquet are read by their types. JSON lines and CSV (with a header) are read as text: a line that cannot be
+read counts as `malformed`. Text of a time is ISO 8601; without an offset it is UTC. Further columns are ignored. What
+is wrong with single rows is no business of this module: `rows` gives them a code.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from reasongen.schema import BEFORE, EXPOSURES, FEEDBACK, Column, Table
 from reasongen.serving.lake import dataset_of
 
 _TYPED = ("delta", "parquet")
+_TIME = "datetime64[us, UTC]"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def _read(table: Table, source: SourceSettings) -> Given:
     faults = [*_unknown_names(table, source), *_lacking(table, source, names)]
     if not faults and not len(rows):
         found = f"{malformed} rows, all malformed" if malformed else "no row"
-        faults.append(Fault(table.name, "at least one row", found, f"Wait for the feed, or change `inputs.{table.name}`."))
+        faults.append(
+            Fault(table.name, "at least one row", found, f"Wait for the feed, or change `inputs.{table.name}`.")
+        )
     columns: dict[str, Any] = {}
     for column in table.columns:
         theirs = source.columns.get(column.name, column.name)
@@ -80,7 +83,9 @@ def _read(table: Table, source: SourceSettings) -> Given:
             columns[column.name] = _as_ours(column, rows[theirs])
             if column.required and len(rows) and columns[column.name].isna().all():
                 found = f"nothing that can be read as that in any row of `{theirs}`"
-                faults.append(Fault(f"{table.name}.{column.name}", column.type, found, "Correct the feed or the mapping."))
+                faults.append(
+                    Fault(f"{table.name}.{column.name}", column.type, found, "Correct the feed or the mapping.")
+                )
     if faults:
         raise ReadingError(faults)
     return Given(pd.DataFrame(columns), malformed)
@@ -95,7 +100,9 @@ def _typed(table: Table, source: SourceSettings) -> tuple[pa.Table, list[str], i
         else:
             delta = DeltaTable(path, version=source.version)
             if refused := _unreadable(delta):
-                raise ReadingError([Fault(table.name, "a table that every reader can read", refused, "Purge, drop them.")])
+                raise ReadingError(
+                    [Fault(table.name, "a table that every reader can read", refused, "Purge, drop them.")]
+                )
             dataset = dataset_of(delta, path)
         wanted = [source.columns.get(column.name, column.name) for column in table.columns]
         names: list[str] = dataset.schema.names
@@ -176,24 +183,25 @@ def _fitting(column: Column, kind: pa.DataType) -> str | None:
 def _as_ours(column: Column, values: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    match column.type:
-        case "string":
-            words = values.cast(pa.string()).to_pandas().astype(object)
-            return words.where(words.notna() & (words != ""), None)
-        case "double":
-            text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-            plain = values if text or pa.types.is_null(values.type) else values.cast(pa.float64())
-            return pd.to_numeric(plain.to_pandas(), errors="coerce").astype(float)
-        case _:
-            if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
-                return values.cast(pa.timestamp("us", "UTC"), safe=False).to_pandas().astype("datetime64[us, UTC]")
-            told = values.cast(pa.string()).to_pandas().astype(object)
-            times = pd.to_datetime(told, format="ISO8601", errors="coerce", utc=True)
-            return times.astype("datetime64[us, UTC]")
+    kind = values.type
+    made: pd.Series = pd.Series(dtype=object)
+    if column.type == "string":
+        words = values.cast(pa.string()).to_pandas().astype(object)
+        made = words.where(words.notna() & (words != ""), None)
+    elif column.type == "double":
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        plain = values.cast(pa.string() if text else pa.float64())
+        made = pd.to_numeric(plain.to_pandas(), errors="coerce").astype(float)
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        made = values.cast(pa.timestamp("us", "UTC"), safe=False).to_pandas().astype(_TIME)
+    else:
+        told = values.cast(pa.string()).to_pandas().astype(object)
+        made = pd.to_datetime(told, format="ISO8601", errors="coerce", utc=True).astype(_TIME)
+    return made
 
 
 def _nothing(column: Column, rows: int) -> pd.Series:
-    kinds = {"double": "float64", "timestamp": "datetime64[us, UTC]"}
+    kinds = {"double": "float64", "timestamp": _TIME}
     return pd.Series([None] * rows, dtype=kinds.get(column.type, "object"))
 
 

@@ -34,10 +34,10 @@ class Coded:
 
     def counts(self) -> dict[str, int]:
         """Rows by code, most first, equal ones by name; `counted` always there."""
-        found = pd.Series(self.codes).value_counts().to_dict()
+        found = {str(code): int(rows) for code, rows in pd.Series(self.codes).value_counts().items()}
         found |= {"malformed": self.malformed} if self.malformed else {}
         found.setdefault(COUNTED, 0)
-        return {code: int(found[code]) for code in sorted(found, key=lambda code: (-found[code], code))}
+        return {code: found[code] for code in sorted(found, key=lambda code: (-found[code], code))}
 
 
 def coded(given: Given, wrong: Sequence[tuple[str, pd.Series]]) -> Coded:

@@ -1,8 +1,9 @@
 """A small simulated experiment, to see a page before there is an experiment: what is planted stands here.
 
-Of 12,000 users in two segments each is shown ten items or so over 14 days. The second arm clicks 4 % more than the first,
-the third 15 % more (new users 25 %). Users differ, and before the start they clicked as they do: that is what CUPED uses.
-The dirt of real logs is in it: doubled events, late ones, events without an exposure, bots, rows without a user.
+Of 12,000 users in two segments each is shown ten items or so over 14 days. The second arm clicks 4 % more than the
+first, the third 15 % more (new users 25 %). Users differ, and before the start they clicked as they do: that is what
+CUPED uses. The dirt of real logs is in it: doubled events, late ones, events without an exposure, bots, rows without a
+user.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Sample:
 
 
 def write_sample(settings: ExperimentSettings, folder: str) -> ExperimentSettings:
-    """Writes the tables as Parquet below `folder` and returns the settings that read them. Raises ConfigError where that is
-    no folder of this machine."""
+    """Writes the tables as Parquet below `folder` and returns the settings that read them. Raises ConfigError where
+    that is no folder of this machine."""
     place = Path(folder)
     sources = {}
     try:
@@ -57,7 +58,9 @@ def write_sample(settings: ExperimentSettings, folder: str) -> ExperimentSetting
             pq.write_table(table, place / f"{name}.parquet")
             sources[name] = SourceSettings(path=str(place / f"{name}.parquet"), format="parquet")
     except OSError as error:
-        raise ConfigError(f"--sample: wanted a folder to write to at {folder}; found {type(error).__name__}.") from error
+        raise ConfigError(
+            f"--sample: wanted a folder to write to at {folder}; found {type(error).__name__}."
+        ) from error
     return settings.model_copy(update={"inputs": ExperimentInputs(**sources)})
 
 
@@ -101,7 +104,8 @@ def _times(start: datetime, days: np.ndarray) -> pd.DatetimeIndex:
 
 
 def _events(rng: np.random.Generator, exposures: pd.DataFrame, taste: np.ndarray, lift: np.ndarray) -> pd.DataFrame:
-    """Impressions, clicks (more with the lift), purchases after clicks, dislikes, reports; each soon after its exposure."""
+    """Impressions, clicks (more with the lift), purchases after clicks, dislikes, reports; each soon after its
+    exposure."""
     count = len(exposures)
     happens = {kind: rng.random(count) < rate * taste for kind, rate in RATES.items() if kind != "click"}
     happens["click"] = rng.random(count) < np.minimum(RATES["click"] * taste * (1 + lift), 0.95)
@@ -131,7 +135,8 @@ def _dirty_exposures(rows: pd.DataFrame) -> pa.Table:
 
 
 def _dirty_events(events: pd.DataFrame, exposures: pd.DataFrame) -> pa.Table:
-    """Events told twice, after the window, of items never shown, of no kind; clicks of machines, some of them in a hurry."""
+    """Events told twice, after the window, of items never shown, of no kind; clicks of machines, some of them in a
+    hurry."""
     clicks = events[events["kind"] == "click"]
     late = events.iloc[::400].assign(at=lambda rows: rows["at"] + 5 * 24 * 60 * _MINUTE)
     more = [late, events.iloc[::700].assign(item_id="never-shown"), events.iloc[::9000].assign(kind="hover")]

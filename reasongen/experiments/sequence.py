@@ -8,7 +8,8 @@ The estimate times its information V = 1 / error² behaves as a Brownian motion 
 With the error estimated from the data it holds in the limit: an asymptotic confidence sequence (Waudby-Smith, Arbour,
 Sinha, Kennedy & Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2, whose
 t ρ² is τ). r is fixed before the start, for the narrowest interval at the information that the plan wants: data never
-choose it. Information instead of users is what makes returning users right: their further days add information, not users.
+choose it. Information instead of users is what makes returning users right: their further days add information, not
+users.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def wanted_information(effect: float, *, alpha: float, power: float) -> float:
 
 
 def mixture(information: float, alpha: float) -> float:
-    """r for the narrowest interval at this information: τ = -2 log α + log(-2 log α + 1) (Waudby-Smith et al., eq. 11)."""
+    """r for the narrowest interval at this information: τ = -2 log α + log(-2 log α + 1) (Waudby-Smith et al., eq.
+    11)."""
     twice = -2 * math.log(alpha)
     return information / (twice + math.log(twice + 1))
 
@@ -42,7 +44,8 @@ def radius(error: Column, r: float, alpha: float) -> Column:
 
 
 def always_valid_p(estimate: Column, error: Column, r: float) -> Column:
-    """The smallest alpha at which the interval leaves 0 out: a p that may be read at any time; 1 where nothing is known."""
+    """The smallest alpha at which the interval leaves 0 out: a p that may be read at any time; 1 where nothing is
+    known."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tau = 1 / (np.asarray(error, float) ** 2 * r)
         z = np.asarray(estimate, float) / error

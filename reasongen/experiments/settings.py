@@ -25,7 +25,9 @@ class ExperimentInputs(Settings):
         for name in ("exposures", "feedback", "before"):
             source: SourceSettings | None = getattr(self, name)
             if source is not None and (source.table or source.filter or source.partition):
-                raise ValueError(f"{name}: wants path, format, version and columns; table, filter, partition need Spark")
+                raise ValueError(
+                    f"{name}: wants path, format, version and columns; table, filter, partition need Spark"
+                )
             if source is not None and any(theirs.startswith("=") for theirs in source.columns.values()):
                 raise ValueError(f"{name}.columns: wants names of columns; expressions need Spark")
         return self
@@ -103,7 +105,7 @@ class ExperimentSettings(Settings):
     least_events: int = Field(20, ge=1)
     bots: BotSettings = BotSettings()
     plan: PlanSettings = PlanSettings()
-    policies: dict[str, PolicySettings] = {}
+    policies: dict[str, PolicySettings] = Field(default_factory=dict)
     overlap: OverlapSettings = OverlapSettings()
 
     @model_validator(mode="after")

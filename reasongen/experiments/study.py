@@ -14,7 +14,7 @@ from reasongen.experiments.balance import balance
 from reasongen.experiments.counting import Counted, count, earlier
 from reasongen.experiments.effects import Effect, Scale, effect_of, with_holm
 from reasongen.experiments.joining import Joined, join
-from reasongen.experiments.moments import Column, Moments, adjust
+from reasongen.experiments.moments import Moments, adjust
 from reasongen.experiments.off_policy import Logged, value_of
 from reasongen.experiments.reading import Tables, read_tables
 from reasongen.experiments.rows import COUNTED, Coded, coded_before
@@ -43,31 +43,33 @@ def figures_of(tables: Tables, settings: ExperimentSettings) -> Any:
     effects, paths, x_users = _effects(counted, before, settings)
     fits = found.fits(settings.mismatch_p)
     codes = {"exposures": joined.exposures.counts(), "feedback": joined.feedback.counts()}
-    return _plain({
-        "name": settings.name,
-        "control": settings.control,
-        "level": settings.level,
-        "window_hours": settings.window_hours,
-        "as_of": joined.as_of.isoformat(),
-        "first_day": counted.first_day.date().isoformat(),
-        "days": counted.last_day + 1,
-        "status": "blocked" if not fits else _status(effects, settings),
-        "balance": {**asdict(found), "fits": fits, "least": settings.mismatch_p},
-        "arms": _arms(joined, counted, settings),
-        "bots": settings.bots.model_dump(),
-        "codes": codes | ({"before": before.counts()} if before is not None else {}),
-        "metrics": {
-            name: {
-                **metric.model_dump(),
-                "users_with_earlier": x_users[name],
-                "users_with_event": counted.with_event(metric),
-                "effects": [told(one, metric.good, settings.alpha) for one in effects if one.metric == name],
-                "path": paths[name],
-            }
-            for name, metric in settings.metrics.items()
-        },
-        "policies": _policies(joined, counted, settings),
-    })
+    return _plain(
+        {
+            "name": settings.name,
+            "control": settings.control,
+            "level": settings.level,
+            "window_hours": settings.window_hours,
+            "as_of": joined.as_of.isoformat(),
+            "first_day": counted.first_day.date().isoformat(),
+            "days": counted.last_day + 1,
+            "status": "blocked" if not fits else _status(effects, settings),
+            "balance": {**asdict(found), "fits": fits, "least": settings.mismatch_p},
+            "arms": _arms(joined, counted, settings),
+            "bots": settings.bots.model_dump(),
+            "codes": codes | ({"before": before.counts()} if before is not None else {}),
+            "metrics": {
+                name: {
+                    **metric.model_dump(),
+                    "users_with_earlier": x_users[name],
+                    "users_with_event": counted.with_event(metric),
+                    "effects": [told(one, metric.good, settings.alpha) for one in effects if one.metric == name],
+                    "path": paths[name],
+                }
+                for name, metric in settings.metrics.items()
+            },
+            "policies": _policies(joined, counted, settings),
+        }
+    )
 
 
 def told(effect: Effect, good: str, alpha: float) -> dict[str, Any]:
@@ -133,9 +135,7 @@ def _effects(
                 both = (moments[settings.control], moments[arm])
                 enough = _enough(both, settings)
                 few = with_event[arm] + with_event[settings.control] < settings.least_events
-                one = effect_of(
-                    name, arm, adjust(*both), scale, alpha=settings.alpha, enough=enough and not few
-                )
+                one = effect_of(name, arm, adjust(*both), scale, alpha=settings.alpha, enough=enough and not few)
                 paths[name].setdefault(arm, []).append(_point(counted.first_day, day, one))
                 if day == counted.last_day:
                     effects.append(one)
@@ -160,7 +160,7 @@ def _policies(joined: Joined, counted: Counted, settings: ExperimentSettings) ->
     metric = next(iter(settings.metrics.values()))
     used = joined.used()
     frame = joined.exposures.frame[used]
-    users: Column = pd.Index(counted.ids).get_indexer(frame["user_id"])
+    users = pd.Index(counted.ids).get_indexer(pd.Index(frame["user_id"]))
     logged = Logged(
         users.astype(np.int64),
         frame["segment"].fillna("").to_numpy(object),

@@ -52,7 +52,9 @@ def _metric(name: str, metric: Mapping[str, Any], level: float) -> Iterator[str]
     yield f"  {name} ({metric['kind']} per {metric['per']}), intervals at {level:.0%}"
     for one in metric["effects"]:
         values = f"{_share(one['control_value'])} → {_share(one['value'])}"
-        told = f"lift {_lift(one['lift'])} {_bounds(one['lift_fixed'])} one look, {_bounds(one['lift_always'])} any look"
+        told = (
+            f"lift {_lift(one['lift'])} {_bounds(one['lift_fixed'])} one look, {_bounds(one['lift_always'])} any look"
+        )
         p = "–" if one["p_always_holm"] is None else f"{one['p_always_holm']:.3g}"
         yield f"    {one['arm']}: {values}; {told}; p (any look, Holm) {p}; {one['finding']}"
 
