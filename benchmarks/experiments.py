@@ -8,23 +8,35 @@ from __future__ import annotations
 
 import argparse
 import math
+import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from reasongen.config import SourceSettings, load_settings
 from reasongen.experiments.balance import balance
 from reasongen.experiments.effects import Scale, fixed_radius
 from reasongen.experiments.moments import Adjusted, Moments, adjust
 from reasongen.experiments.off_policy import Logged, value_of
 from reasongen.experiments.planning import plan_of
+from reasongen.experiments.sample import simulated
 from reasongen.experiments.sequence import always_valid_p, radius
-from reasongen.experiments.settings import ExperimentSettings, MetricSettings, OverlapSettings, PolicySettings
+from reasongen.experiments.settings import (
+    ExperimentInputs,
+    ExperimentSettings,
+    MetricSettings,
+    OverlapSettings,
+    PolicySettings,
+)
+from reasongen.experiments.study import study
 
 ALPHA, POWER, RATE, DAYS, A_DAY = 0.05, 0.8, 0.06, 14, 0.7
 CTR = MetricSettings(kind="click", per="exposure", baseline=RATE, lift=0.1)
@@ -201,6 +213,26 @@ def lost(simulations: int, users: int) -> Iterator[Line]:
         )
 
 
+def size(simulations: int, users: int) -> Iterator[Line]:
+    """Reading 1,000,000 exposures with their feedback from Parquet, all figures of the sample's settings."""
+    chosen = load_settings(ExperimentSettings, Path(__file__).resolve().parents[1] / "conf" / "experiment.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = simulated(chosen, users=100_000)
+        sources = {}
+        for name, table in vars(rows).items():
+            pq.write_table(table, f"{folder}/{name}.parquet")
+            sources[name] = SourceSettings(path=f"{folder}/{name}.parquet", format="parquet")
+        counts = f"{len(rows.exposures):,} exposures, {len(rows.feedback):,} rows of feedback"
+        del rows, table
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        begun = time.process_time()
+        study(chosen.model_copy(update={"inputs": ExperimentInputs(**sources)}))
+        spent = time.process_time() - begun
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    yield counts, f"{spent:.0f} CPU seconds", "as it is"
+    yield "peak memory of the process, of that before the reading", f"{most:,.0f} MB, {before:,.0f} MB", "as it is"
+
+
 def settings() -> ExperimentSettings:
     """Two equal arms and the benchmark's metric."""
     return ExperimentSettings.model_validate(
@@ -216,7 +248,7 @@ def settings() -> ExperimentSettings:
 
 
 PARTS: dict[str, Callable[[int, int], Iterator[Line]]] = {
-    "aa": no_effect, "lift": planted, "plan": plan, "policy": policies, "lost": lost,
+    "aa": no_effect, "lift": planted, "plan": plan, "policy": policies, "lost": lost, "size": size,
 }  # fmt: skip
 
 

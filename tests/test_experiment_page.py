@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from test_report_browser import CHROMIUM, FRAME, PROBE, SECONDS
@@ -103,6 +104,16 @@ def test_a_plan_reads_no_table(tmp_path: Path, capsys: Any) -> None:
     plan = json.loads((tmp_path / "plan.json").read_text())["ctr"]["model"]
     assert f"{plan['users_fixed']:,} users for one look at the end" in capsys.readouterr().out
     assert plan["users_fixed"] < plan["users_sequential"]
+
+
+def test_the_guide_says_how_a_recommender_asks_for_an_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (ROOT / "docs" / "how-to" / "experiments.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.S)
+    monkeypatch.setenv("REASONGEN_EXPERIMENT_KEY", "a key of some length")
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {"exposures": pa.table({"user_id": ["u0001234"]})}
+    exec(example, names)
+    assert names["logged"].to_pylist()[0]["arm"] == names["arm"]
 
 
 def test_what_the_arm_changed_for_worse_is_told_as_worse() -> None:
