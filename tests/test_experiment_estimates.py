@@ -244,6 +244,11 @@ def test_an_arm_that_loses_users_is_seen() -> None:
     assert lost.wanted == {"a": 497_500, "b": 497_500}
 
 
+def test_uneven_weights_are_what_is_wanted() -> None:
+    assert balance({"a": 9_000, "b": 1_000}, {"a": 0.9, "b": 0.1}).p == 1.0
+    assert not balance({"a": 5_000, "b": 5_000}, {"a": 0.9, "b": 0.1}).fits(0.001)
+
+
 def test_an_arm_nobody_is_in_counts_and_no_user_at_all_blocks() -> None:
     assert not balance({"a": 100}, {"a": 0.5, "b": 0.5}).fits(0.001)
     assert not balance({}, {"a": 0.5, "b": 0.5}).fits(0.001)

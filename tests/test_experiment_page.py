@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from itertools import product
 from pathlib import Path
@@ -19,11 +20,12 @@ from test_report_browser import CHROMIUM, FRAME, PROBE, SECONDS
 from trials import done, settings, shown, tables
 
 from reasongen.config import load_settings
+from reasongen.experiments.effects import Effect
 from reasongen.experiments.off_policy import value_of
 from reasongen.experiments.rows import coded_before, coded_exposures, coded_feedback
 from reasongen.experiments.sample import planted, simulated
 from reasongen.experiments.settings import ExperimentSettings
-from reasongen.experiments.study import figures_of
+from reasongen.experiments.study import figures_of, told
 from reasongen.report.experiment import between, lift, p_value, percent, render_experiment
 from reasongen.report.words import known
 
@@ -136,6 +138,25 @@ def test_too_little_is_told_as_too_little_and_a_policy_without_support_as_refuse
     page = render_experiment(figures)
     assert "too few users or events to tell ctr apart" in page
     assert "it chooses what the logs never show" in page
+
+
+def test_only_what_is_sure_at_any_look_is_told_as_found() -> None:
+    effect = Effect("ctr", "b", 0.06, 0.07, 0.01, 0.17, p=0.001, p_holm=0.002, p_always=0.05, p_always_holm=0.1)
+    found = [told(replace(effect, p_always_holm=p), "up", 0.05)["finding"] for p in (None, 0.1, 0.04)]
+    assert found == ["few", "open", "better"]
+
+
+def test_a_holdout_that_nobody_logs_is_not_missed_and_one_that_is_logged_is_an_arm() -> None:
+    chosen = settings(holdout=0.5)
+    exposures = [shown(f"u{at}", hours=at / 9, arm=("none", "model")[at % 2]) for at in range(400)]
+    feedback = [done(f"e{at}", f"u{at}", "click", at / 9) for at in range(0, 400, 3)]
+    alone = figures_of(tables(exposures, feedback), chosen)
+    assert alone["status"] == "open"
+    assert "–" in render_experiment(alone)
+    exposures += [shown(f"h{at}", arm="holdout") for at in range(400)]
+    logged = figures_of(tables(exposures, feedback), chosen)
+    assert [one["arm"] for one in logged["metrics"]["ctr"]["effects"]] == ["model", "holdout"]
+    assert logged["balance"]["fits"]
 
 
 def test_an_experiment_in_which_nothing_counts_is_blocked_not_a_crash() -> None:

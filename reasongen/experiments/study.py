@@ -18,7 +18,7 @@ from reasongen.experiments.moments import Moments, adjust
 from reasongen.experiments.off_policy import Logged, value_of
 from reasongen.experiments.reading import Tables, read_tables
 from reasongen.experiments.rows import COUNTED, Coded, coded_before
-from reasongen.experiments.settings import ExperimentSettings
+from reasongen.experiments.settings import HOLDOUT, ExperimentSettings
 
 MOST_DAYS = 60
 """Days of a path: of a longer experiment the last ones."""
@@ -39,7 +39,7 @@ def figures_of(tables: Tables, settings: ExperimentSettings) -> Any:
     before = None if tables.before is None else coded_before(tables.before, settings.metrics)
     counted = count(joined)
     before = _unmet(before, counted)
-    found = balance(counted.users_by_arm(), settings.shares)
+    found = balance(users := counted.users_by_arm(), _logged_shares(users, settings))
     effects, paths, x_users = _effects(counted, before, settings)
     fits = found.fits(settings.mismatch_p)
     codes = {"exposures": joined.exposures.counts(), "feedback": joined.feedback.counts()}
@@ -70,6 +70,11 @@ def figures_of(tables: Tables, settings: ExperimentSettings) -> Any:
             "policies": _policies(joined, counted, settings),
         }
     )
+
+
+def _logged_shares(users: Mapping[str, int], settings: ExperimentSettings) -> dict[str, float]:
+    """The shares of arms; the holdout's only where somebody logs it: who sees nothing is often not logged."""
+    return {arm: share for arm, share in settings.shares.items() if arm != HOLDOUT or users.get(arm)}
 
 
 def told(effect: Effect, good: str, alpha: float) -> dict[str, Any]:
