@@ -125,7 +125,7 @@ def test_what_the_arm_changed_for_worse_is_told_as_worse() -> None:
     figures = figures_of(tables(exposures, feedback), settings(metrics={"reports": metric}))
     assert figures["status"] == "worse"
     page = render_experiment(figures)
-    assert "model does worse than none: reports +" in page
+    assert "model does worse than none: reports (reports per exposure) +" in page
     assert "May be believed" in page
 
 
@@ -136,7 +136,7 @@ def test_too_little_is_told_as_too_little_and_a_policy_without_support_as_refuse
     assert figures["status"] == "few"
     assert figures["policies"]["other"]["refused"] == ["no_support"]
     page = render_experiment(figures)
-    assert "too few users or events to tell ctr apart" in page
+    assert "too few users or events to tell ctr (clicks per exposure) apart" in page
     assert "it chooses what the logs never show" in page
 
 

@@ -83,8 +83,15 @@ def _leads(figures: Mapping[str, Any]) -> Iterator[Said]:
         yield say("experiment.lead_blocked", p=told_p(figures["balance"]["p"]))
         return
     name, metric = next(iter(figures["metrics"].items()))
+    kind = say(f"experiment.kind_{metric['kind']}") + say("experiment.join") + say(f"experiment.per_{metric['per']}")
+    called = plain(f"{name} (") + kind + plain(")")
     for one in sorted(metric["effects"], key=lambda one: one["finding"] not in ("better", "worse")):
-        told = {"arm": one["arm"], "metric": name, "control": figures["control"], "lift": lift(one["lift"])}
+        told: dict[str, Any] = {
+            "arm": one["arm"],
+            "metric": called,
+            "control": figures["control"],
+            "lift": lift(one["lift"]),
+        }
         told |= {
             "bounds": between(one["lift_always"]),
             "value": percent(one["value"]),
