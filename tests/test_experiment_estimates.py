@@ -316,6 +316,19 @@ def test_the_doubly_robust_value_is_right_where_the_propensities_or_the_model_ar
     assert found.values["dr"].value == pytest.approx(0.5, abs=0.02)
 
 
+def test_the_mean_that_the_doubly_robust_value_leans_on_is_of_the_other_half() -> None:
+    rows = [(user, "new", "ab"[user % 3 > 0], 0.5, float(user % 2 or user < 4)) for user in range(30)]
+    found = value_of(ALWAYS_B, logged(rows), OverlapSettings(), level=0.95)
+    terms = []
+    for user, _, action, chance, reward in rows:
+        others = [row for row in rows if row[0] % 2 != user % 2]
+        whole = sum(row[4] for row in others) / len(others)
+        same = [row[4] for row in others if row[2] == "b"]
+        q = (sum(same) + 10 * whole) / (len(same) + 10)
+        terms.append(q + (action == "b") / chance * (reward - q))
+    assert found.values["dr"].value == pytest.approx(sum(terms) / len(terms), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("rows", "policy", "code"),
     [

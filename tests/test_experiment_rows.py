@@ -68,6 +68,21 @@ def test_columns_may_be_called_otherwise_and_numbers_may_be_ids(tmp_path: Path) 
     assert found.frame.iloc[0, :5].tolist() == ["7", "8", "none", 1.0, pd.Timestamp(START)]
 
 
+def test_a_line_of_csv_with_too_many_or_too_few_fields_is_malformed(tmp_path: Path) -> None:
+    head = "user_id,item_id,arm,propensity,shown_at"
+    lines = ["u1,i1,none,0.5,2026-03-02", "u2,i1,none,0.5", "u3,i1,none,0.5,2026-03-02,more", ",i1,none,0.5,2026-03-02"]
+    (tmp_path / "ragged.csv").write_text("\n".join([head, *lines]))
+    found = read_tables(inputs(tmp_path, "jsonl", exposures={"path": str(tmp_path / "ragged.csv"), "format": "csv"}))
+    assert found.exposures.malformed == 2
+    assert found.exposures.frame["user_id"].tolist() == ["u1", None]
+
+
+def test_what_is_no_text_and_no_number_is_no_id(tmp_path: Path) -> None:
+    rows = [done("e", "u1", "click", 1) | {"user_id": user} for user in ("u1", 7, True, ["u1"], {"u": 1}, None, "")]
+    found = read_tables(inputs(tmp_path, "csv", feedback=written(tmp_path, "odd", rows, "jsonl"))).feedback
+    assert found.frame["user_id"].tolist() == ["u1", "7", None, None, None, None, None]
+
+
 def test_every_fitting_type_of_arrow_is_read(tmp_path: Path) -> None:
     typed = {
         "user_id": pa.array(["u1"]).dictionary_encode(),
