@@ -317,7 +317,10 @@ def test_the_doubly_robust_value_is_right_where_the_propensities_or_the_model_ar
 
 
 def test_the_mean_that_the_doubly_robust_value_leans_on_is_of_the_other_half() -> None:
-    rows = [(user, "new", "ab"[user % 3 > 0], 0.5, float(user % 2 or user < 4)) for user in range(30)]
+    rows = [
+        (user, "new", "ab"[user % 3 > 0 or user % 2], (0.5, 0.8)[user % 2], float(user % 2 or user < 4))
+        for user in range(30)
+    ]
     found = value_of(ALWAYS_B, logged(rows), OverlapSettings(), level=0.95)
     terms = []
     for user, _, action, chance, reward in rows:
