@@ -8,9 +8,10 @@ Types are Spark DDL words, since Delta stores those; `Table.ddl` joins them.
 """
 
 from reasongen.schema.given import CANDIDATES, EVENTS, INPUTS, ITEMS, REFERENCES, SPLITS, USERS
-from reasongen.schema.table import ACTIONS, LOCALES, Column, Table
+from reasongen.schema.table import ACTIONS, LOCALES, SHARED_BY, Column, Table
 from reasongen.schema.written import (
     ARCHIVE,
+    DECISIONS,
     DELETES,
     EXAMPLES,
     EXPORT_SCHEMA,
@@ -20,6 +21,8 @@ from reasongen.schema.written import (
     PROMOTIONS,
     QUARANTINE,
     REASONS,
+    REVIEW_DECISIONS,
+    REVIEW_QUEUE,
     RUNS,
     STAGED,
     SUPPRESSIONS,
@@ -31,6 +34,7 @@ __all__ = [
     "ACTIONS",
     "ARCHIVE",
     "CANDIDATES",
+    "DECISIONS",
     "DELETES",
     "EVENTS",
     "EXAMPLES",
@@ -45,7 +49,10 @@ __all__ = [
     "QUARANTINE",
     "REASONS",
     "REFERENCES",
+    "REVIEW_DECISIONS",
+    "REVIEW_QUEUE",
     "RUNS",
+    "SHARED_BY",
     "SPLITS",
     "STAGED",
     "SUPPRESSIONS",
