@@ -19,8 +19,8 @@ from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.publishing import KEY, WRITTEN
 from reasongen.pipeline.withdrawing import Withdrawals
 from reasongen.review import Waiting, add_waiting, read_decisions, read_waiting, standing
-from reasongen.schema import REVIEW_DECISIONS, SHARED_BY
-from reasongen.tables import rows_version
+from reasongen.schema import REVIEW_DECISIONS, REVIEWS, SHARED_BY
+from reasongen.tables import create_if_missing, rows_version
 from reasongen.validation import Reviewed
 from reasongen.validation.reviewed import OF_CLAIMS
 
@@ -28,8 +28,8 @@ FRAMES = 20
 """Frames that stand beside a skeleton: as many as somebody will look at. A doubt about evidence is lifted for no other,
 so pairs with further frames are not counted for it."""
 _ENDED = (*WRITTEN, "kept", "quarantined")
-_PLACE = ("locale", "skeleton_hash")
-_GROUP = (*_PLACE, "key")
+_PLACE = ["locale", "skeleton_hash"]
+_GROUP = [*_PLACE, "key"]
 
 
 def with_people(judge: Judge, root: str, withdrawals: Withdrawals, reviewed: Reviewed | None = None) -> Judge:
@@ -82,15 +82,19 @@ def queue_doubted(classed: DataFrame, root: str, reviewed: Reviewed, *, per_nigh
     if room <= 0:
         return 0
     found = waiting_of(classed)
-    there = classed.sparkSession.createDataFrame(
-        [(one.locale, one.skeleton_hash, one.policy_version) for one in before],
-        "locale string, skeleton_hash string, policy_version string",
-    )
-    found = found.join(there, [*_PLACE, "policy_version"], "left_anti")
-    found = found.join(_places(found, reviewed.refused), _PLACE, "left_anti")
-    rows = found.orderBy(F.desc("pairs"), *_PLACE).limit(room).collect()
-    told = {"run_id": run.run_id, "night": run.night, "scenario": run.scenario, "queued_at": datetime.now(UTC)}
-    add_waiting(root, [_waiting(row.asDict(recursive=True), told) for row in rows])
+    if before:
+        there = [(one.locale, one.skeleton_hash, one.policy_version) for one in before]
+        told = ", ".join(f"{name} string" for name in (*_PLACE, "policy_version"))
+        queued = classed.sparkSession.createDataFrame(there, told)
+        found = found.join(queued, queued.columns, "left_anti")
+    if reviewed.refused:
+        found = found.join(_places(found, reviewed.refused), _PLACE, "left_anti")
+    if not (rows := found.orderBy(F.desc("pairs"), *_PLACE).limit(room).collect()):
+        return 0
+    for name, table in REVIEWS.items():
+        create_if_missing(classed.sparkSession, f"{root}/{name}", table)
+    about = {"run_id": run.run_id, "night": run.night, "scenario": run.scenario, "queued_at": datetime.now(UTC)}
+    add_waiting(root, [_waiting(row.asDict(recursive=True), about) for row in rows])
     return len(rows)
 
 

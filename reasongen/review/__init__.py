@@ -2,6 +2,7 @@
 
 decisions   what a decision is, and what many of them say together
 agreement   how far reviewers agree
+state       the same and the queue's counts, for who asks
 store       both tables, read and appended to by a reader that is not Spark
 session     who is at the page, and whether a request is hers
 page        the queue as HTML, in both languages
@@ -11,14 +12,18 @@ No Spark, no torch. The night fills the queue and asks the decisions in pipeline
 """
 
 from reasongen.review.decisions import Decision, Waiting, standing
+from reasongen.review.server import ReviewServer
+from reasongen.review.state import state_of
 from reasongen.review.store import add_decision, add_waiting, read_decisions, read_waiting
 
 __all__ = [
     "Decision",
+    "ReviewServer",
     "Waiting",
     "add_decision",
     "add_waiting",
     "read_decisions",
     "read_waiting",
     "standing",
+    "state_of",
 ]

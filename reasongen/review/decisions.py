@@ -61,6 +61,15 @@ class Decision:
         return self.decision in STRICTEST_FIRST
 
 
+def current(rows: Iterable[Waiting]) -> list[Waiting]:
+    """Those of the rules that each scenario queued under last: an accept under earlier ones passes nothing any more."""
+    rows, newest = list(rows), dict[str, Waiting]()
+    for one in rows:
+        if one.scenario not in newest or newest[one.scenario].queued_at < one.queued_at:
+            newest[one.scenario] = one
+    return [one for one in rows if one.policy_version == newest[one.scenario].policy_version]
+
+
 def latest(decisions: Iterable[Decision]) -> dict[tuple[str, str], dict[str, Decision]]:
     """By (locale, skeleton_hash), then by reviewer: the last of hers that judges; of equal times, the strictest."""
 

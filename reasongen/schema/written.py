@@ -203,6 +203,8 @@ ARCHIVE = Table(
     ),
 )
 
+OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}
+
 _OF_A_SKELETON = (
     _C("skeleton_hash", "string", "sha-256 of the text with its marks unfilled"),
     _C("locale", "string", "zh or en"),
@@ -243,9 +245,9 @@ REVIEW_DECISIONS = Table(
     ),
 )
 
-OUTPUTS = {
-    table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE, REVIEW_QUEUE, REVIEW_DECISIONS)
-}
+
+REVIEWS = {table.name: table for table in (REVIEW_QUEUE, REVIEW_DECISIONS)}
+"""Made by the first night that has something to ask."""
 
 PROMOTIONS = Table(
     "promotions",
