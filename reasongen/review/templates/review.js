@@ -37,6 +37,7 @@
     if (field || help.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (keys[event.key] && (cards.length || event.key === "?")) { event.preventDefault(); keys[event.key](); }
   });
+  addEventListener("pageshow", function () { sent = false; }); // she went back to this page
   document.getElementById("help-button").onclick = keys["?"];
   document.addEventListener("focusin", function (event) {
     var card = event.target.closest(".card");
