@@ -103,9 +103,6 @@ def test_what_was_accepted_is_published_by_the_next_night_without_a_token(spark:
     decide(lake, yes, "accept")
     decide(lake, no, "refuse")
     decide(lake, no, "accept", "bob")
-    plan = plan_night(spark, config)
-    assert plan.changes["reviewed"] >= yes.pairs
-    assert plan.run.prompts["generated"] == 0
     run = generate_night(spark, config)
     after = reasons(lake)
     assert (run.status, run.tokens_out, run.samples) == ("published", 0, 0)
@@ -123,12 +120,22 @@ def test_what_was_accepted_is_published_by_the_next_night_without_a_token(spark:
     assert (again.status, again.tokens_out, version(lake)) == ("unchanged", 0, stands)
     assert [one.key for one in read_waiting(str(lake))] == queue
 
-    decide(lake, yes, "edit")  # she thinks better of it
+
+@pytest.mark.slow
+def test_a_plan_knows_what_was_decided_and_who_thinks_better_of_it_is_heard(spark: SparkSession, lake: Path) -> None:
+    config, yes = settings(lake), read_waiting(str(lake))[0]
+    decide(lake, yes, "accept")
+    plan = plan_night(spark, config)
+    assert plan.changes["reviewed"] >= yes.pairs
+    assert plan.run.prompts["generated"] == 0
+    assert generate_night(spark, config).pairs["published"] == yes.pairs
+    decide(lake, yes, "edit")
     back = generate_night(spark, config)
     assert (back.tokens_out, back.pairs["fallback"]) == (0, yes.pairs)
     assert reasons(lake).filter(pl.col("skeleton_hash") == yes.skeleton_hash).height == 0
 
 
+@pytest.mark.slow
 def test_a_night_done_again_queues_only_what_is_left_of_its_number(spark: SparkSession, lake: Path) -> None:
     first = read_waiting(str(lake))
     decide(lake, first[0], "refuse")
@@ -142,6 +149,7 @@ def test_a_night_done_again_queues_only_what_is_left_of_its_number(spark: SparkS
     assert read_waiting(str(lake)) == second
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_withdrawn_takes_down_what_was_accepted_before(spark: SparkSession, lake: Path) -> None:
     config, yes = settings(lake), read_waiting(str(lake))[0]
     decide(lake, yes, "accept")

@@ -134,8 +134,9 @@ class Judge:
         skeleton_hash = skeleton_hash or _skeleton_hash(skeleton)
         found += self.withdrawn.failures(rendered.text, skeleton_hash)
         found += self.reviewed.failures(rendered.text, frame.locale, skeleton_hash)
-        lifted = verdict.passed and found and self.reviewed.lifts(found, rendered, skeleton_hash, frame)
-        return Verdict(False, (*verdict.failures, *found)) if found and not lifted else verdict
+        if not found or self.reviewed.lifts(found, rendered, skeleton_hash, frame):
+            return verdict
+        return Verdict(False, (*verdict.failures, *found))
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
         """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.
