@@ -56,6 +56,11 @@ class Decision:
     decided_at: datetime
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Of the row that it is about."""
+        return self.skeleton_hash, self.locale, self.policy_version
+
+    @property
     def judges(self) -> bool:
         """Whether it says if the text may be shown."""
         return self.decision in STRICTEST_FIRST

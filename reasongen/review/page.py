@@ -40,11 +40,19 @@ class Card:
 
     id: str
     row: Waiting
-    parts: tuple[Part, ...]
-    frames: tuple[Frame, ...]
     mine: Decision | None
     others: tuple[tuple[str, str | None], ...]
     labels: tuple[tuple[str, str], ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The example, cut."""
+        return parts_of(self.row)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """What prompts showed."""
+        return tuple(map(Frame.from_json, self.row.frames))
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,17 @@ def id_of(row: Waiting) -> str:
 def cards(rows: Sequence[Waiting], decisions: Sequence[Decision], reviewer: str) -> dict[str, list[Card]]:
     """By view: open (nobody judged it), second (others did), mine (she did)."""
     judged = latest(decisions)
+    labelled: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for one in decisions:
+        if one.label:
+            labelled.setdefault(one.key, []).append((one.reviewer, one.label))
     found: dict[str, list[Card]] = {view: [] for view in VIEWS}
     for row in current(rows):
         said = judged.get((row.locale, row.skeleton_hash), {})
         by = {who: one for who, one in said.items() if one.policy_version == row.policy_version}
         mine = by.get(reviewer)
         others = tuple((who, one.decision if mine else None) for who, one in sorted(by.items()) if who != reviewer)
-        labels = tuple((one.reviewer, one.label) for one in decisions if one.label and _is_of(one, row))
-        shown = tuple(Frame.from_json(text) for text in row.frames)
-        card = Card(id_of(row), row, parts_of(row), shown, mine, others, labels)
+        card = Card(id_of(row), row, mine, others, tuple(labelled.get(row.key, ())))
         found["mine" if mine else "second" if others else "open"].append(card)
     return found
 
@@ -143,10 +153,6 @@ def words(language: str) -> Callable[..., str]:
 def file_of(name: str) -> bytes:
     """A file that the page asks for, as it stands."""
     return (_FILES / name).read_bytes()
-
-
-def _is_of(one: Decision, row: Waiting) -> bool:
-    return (one.skeleton_hash, one.locale, one.policy_version) == row.key
 
 
 def _template(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -55,6 +56,10 @@ class ReviewServer(ThreadingHTTPServer):
             raise ConfigError(
                 f"--port: wanted a free port of {host}; found {port}: {error.strerror}. Give --port PORT."
             ) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """One line: what went wrong, and nothing of what was asked."""
+        print(f"review: a request failed: {type(sys.exc_info()[1]).__name__}", file=sys.stderr)
 
     @property
     def url(self) -> str:
