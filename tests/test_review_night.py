@@ -16,11 +16,13 @@ from pyspark.sql import SparkSession
 from reasongen.config import NightConfig
 from reasongen.pipeline import generate_night, plan_night, withdraw
 from reasongen.pipeline.reviewing import waiting_of
+from reasongen.prompts.frame import MARK
 from reasongen.review import Decision, Waiting, add_decision, read_waiting
 from reasongen.schema import REVIEWS, SHARED_BY
 
 RULE = "X01_newness"
 PHRASES = ("something new", "another one", "looked")
+ASKED = 14
 KEY = ["user_id", "item_id", "scenario"]
 PERSON = people(1)
 DOUBTED = "array<struct<skeleton:string,text:string,frame:string,key:string,doubts:array<struct<rule:string>>>>"
@@ -36,7 +38,7 @@ def asked(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
         f"id: {RULE}\nversion: 1\njurisdiction: any\nlocale: en\nsource: a test\naction: human\n"
         f"checks:\n  - {{kind: terms, terms: [{', '.join(PHRASES)}]}}\n"
     )
-    run = generate_night(spark, settings(folder / "lake", "review.per_night=5"))
+    run = generate_night(spark, settings(folder / "lake", f"review.per_night={ASKED}"))
     assert run.pairs["fallback"] > 0
     return folder
 
@@ -69,7 +71,7 @@ def decide(lake: Path, row: Waiting, verb: str, reviewer: str = "ann") -> None:
 def test_a_night_asks_about_what_would_serve_most_and_about_nobody(asked: Path) -> None:
     lake = asked / "lake"
     rows = read_waiting(str(lake))
-    assert len(rows) == 5
+    assert len(rows) == ASKED
     assert [one.pairs for one in rows] == sorted((one.pairs for one in rows), reverse=True)
     waiting = pl.read_delta(str(lake / "quarantine")).filter(pl.col("text").str.to_lowercase().str.contains(PHRASES[0]))
     assert waiting.height > 0
@@ -89,8 +91,12 @@ def test_a_night_asks_about_what_would_serve_most_and_about_nobody(asked: Path) 
         told = " ".join([row.text, row.skeleton, *row.frames])
         assert [user for user in users if user and user in told] == []
         assert [title for title in bought if title in row.skeleton + "".join(row.frames)] == []
+        assert [one[0] for one in MARK.finditer(row.text)] == [
+            one[0] for one in MARK.finditer(row.skeleton) if one[1] != "i"
+        ]
         assert row.frames
         assert all(json.loads(frame)["l"] == row.locale for frame in row.frames)
+    assert any("[e1." in row.text for row in rows)
     for name, table in REVIEWS.items():
         fields = DeltaTable(lake / name).schema().fields
         assert {one.name: one.metadata.get("comment") for one in fields} == {c.name: c.doc for c in table.columns}
@@ -139,13 +145,16 @@ def test_a_plan_knows_what_was_decided_and_who_thinks_better_of_it_is_heard(spar
 def test_a_night_done_again_queues_only_what_is_left_of_its_number(spark: SparkSession, lake: Path) -> None:
     first = read_waiting(str(lake))
     decide(lake, first[0], "refuse")
-    more = settings(lake, "review.per_night=8", "serving.valid_days=31", "serving.renew_days=31")  # all is made anew
+    more = settings(
+        lake, f"review.per_night={ASKED + 1}", "serving.valid_days=31", "serving.renew_days=31"
+    )  # all is made anew
     generate_night(spark, more)
     second = read_waiting(str(lake))
-    assert len(second) == 8
-    assert len({one.key for one in second}) == 8
+    assert len(second) == len({one.key for one in second}) == ASKED + 1
     assert {one.key for one in first} < {one.key for one in second}
-    generate_night(spark, settings(lake, "review.per_night=8", "serving.valid_days=32", "serving.renew_days=32"))
+    generate_night(
+        spark, settings(lake, f"review.per_night={ASKED + 1}", "serving.valid_days=32", "serving.renew_days=32")
+    )
     assert read_waiting(str(lake)) == second
 
 
