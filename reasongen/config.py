@@ -79,10 +79,8 @@ class EvidenceSettings(Settings):
 
     @model_validator(mode="after")
     def _all_weighed(self) -> EvidenceSettings:
-        for name, wanted in (
-            ("act_weights", set(ACTIONS)),
-            ("facet_weights", {"category", "brand", "tag", "attribute"}),
-        ):
+        keys = {"act_weights": set(ACTIONS), "facet_weights": {"category", "brand", "tag", "attribute"}}
+        for name, wanted in keys.items():
             if (found := set(getattr(self, name))) != wanted:
                 raise ValueError(f"{name} wants exactly {sorted(wanted)}, found {sorted(found)}")
         return self
@@ -160,6 +158,13 @@ class RetentionSettings(Settings):
     quarantine_days: int = Field(90, ge=1)
 
 
+class ReviewSettings(Settings):
+    """What people are asked, and the secret of a page that other machines reach."""
+
+    per_night: int = Field(200, ge=0)
+    token: str = Field("env:REASONGEN_REVIEW_TOKEN", pattern="^(env|file):.+")
+
+
 class SignalSettings(Settings):
     """Who else hears of a night: the log's form, and files or a client for monitoring."""
 
@@ -199,6 +204,7 @@ class NightConfig(Settings):
     forget: ForgetSettings = ForgetSettings()
     export: ExportSettings = ExportSettings()
     retention: RetentionSettings = RetentionSettings()
+    review: ReviewSettings = ReviewSettings()
     signals: SignalSettings = SignalSettings()
     spark: SparkSettings = SparkSettings()
 
@@ -217,8 +223,7 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = dict.fromkeys(_NO_RESULT, True)
-        aside["engine"] = _TUNING
+        aside: dict[str, Any] = {**dict.fromkeys(_NO_RESULT, True), "engine": _TUNING}
         plain = self.model_dump(mode="json", exclude=aside)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -229,7 +234,7 @@ class ExampleConfig(NightConfig):
     references: SourceSettings
 
 
-_NO_RESULT = ("spark", "root", "show", "forget", "export", "retention", "signals")
+_NO_RESULT = ("spark", "root", "show", "forget", "export", "retention", "review", "signals")
 _TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
 S = TypeVar("S", bound=Settings)
 

@@ -26,13 +26,14 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "sample": (PURE, SPARK | TORCH),
     "report": (PURE, SPARK | TORCH),
     "experiments": (PURE | {"serving"}, SPARK | TORCH),
+    "review": (PURE, SPARK | TORCH),
     "engine": (PURE, SPARK),
     "serving": (PURE, SPARK | TORCH),
     "tables": (PURE, TORCH),
     "evidence": (PURE | {"tables"}, TORCH),
     "quality": (PURE | {"tables"}, TORCH),
     "training": (PURE | {"engine"}, SPARK),
-    "pipeline": (PURE | {"engine", "serving", "tables", "evidence", "quality"}, TORCH),
+    "pipeline": (PURE | {"engine", "serving", "review", "tables", "evidence", "quality"}, TORCH),
 }
 MODULES = sorted((ROOT / "reasongen").rglob("*.py"))
 JOBS = sorted((ROOT / "jobs").glob("*.py"))

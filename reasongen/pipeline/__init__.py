@@ -17,6 +17,8 @@ forgetting   users out of every table, and the list that keeps them out
 present      inputs as they are this moment
 withdrawing  reasons down at once, and kept down
 rolling_back what an earlier night left, put back
+doubting     samples that a person may pass, inside an executor
+reviewing    what people decided, and what they are asked next
 rejudging    whether a reason that was published before may still be shown
 receipt      what a forgetting did
 explaining   one pair, from its input rows to its words

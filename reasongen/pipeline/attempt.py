@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -26,12 +26,14 @@ from reasongen.pipeline.publishing import (
     with_class,
     withdrawn,
 )
+from reasongen.pipeline.reviewing import queue_doubted, reopened, with_people
 from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools
 from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
 from reasongen.quality import check_staged
 from reasongen.schema import STAGED
 from reasongen.tables import Lease, Txn, append, merge_changes, read_suppressed, rows_version
+from reasongen.validation import Reviewed
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Attempt:
     paths: dict[str, str]
     prepared: Prepared
     lease: Lease
+    reviewed: Reviewed
     users: DataFrame | None = None
     """Only theirs is looked at; None: everybody's."""
 
@@ -67,7 +70,7 @@ class Attempt:
                 next_slice = self._generate("prompts", count, self.config.engine.samples, next_slice)
         with self.stages.stage("judge"):
             withdrawals = read_withdrawals(self.spark, self.config.root)
-            judge = replace(self.tools.judge(self.config), withdrawn=withdrawals.words)
+            judge = with_people(self.tools.judge(self.config), self.config.root, withdrawals, self.reviewed)
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
         with self.stages.stage("retry"):
             version = self._retry(to_make, judge, version, next_slice)
@@ -84,6 +87,8 @@ class Attempt:
             with self.stages.stage("publish"):
                 self.lease.check()
                 self._publish(classed, kept, reasons)
+        with self.stages.stage("review"):
+            self._queue(classed)
         # Who was forgotten, or what was withdrawn, after the lists were read is in these tables again, where staged.
         seen = None if suppressed is None else suppressed.version
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
@@ -99,14 +104,16 @@ class Attempt:
     def _plan(self, pairs: DataFrame, reasons: DataFrame) -> tuple[DataFrame, DataFrame]:
         """Splits the pairs into kept and to make, and writes the prompts that lack samples."""
         tools, run = self.tools, self.run
-        kept = stored(still_good(pairs, reasons, **tools.must_agree(self.config)), f"{self.staging}/kept")
+        good = still_good(pairs, reasons, **tools.must_agree(self.config))
+        versions = {"model": tools.model, "decode": tools.decode}
+        open_again = reopened(reasons, self._table("generations"), self.reviewed, **versions)
+        good = good if open_again is None else good.join(open_again, KEY, "left_anti")
+        kept = stored(good, f"{self.staging}/kept")
         run.pairs = {name: count for name, count in self.prepared.classes.items() if name != "pairs"}
         run.pairs["kept"] = kept.count()
         to_make = pairs.join(kept, KEY, "left_anti")
         samples = self.config.engine.samples
-        wanted = wanted_prompts(
-            to_make, self._table("generations"), model=tools.model, decode=tools.decode, samples=samples
-        )
+        wanted = wanted_prompts(to_make, self._table("generations"), samples=samples, **versions)
         generated = stored(wanted, f"{self.staging}/prompts").count()
         distinct = pairs.select("prompt_hash").distinct().count()
         run.prompts = {"distinct": distinct, "generated": generated, "reused": distinct - generated}
@@ -185,6 +192,14 @@ class Attempt:
             run.status = "refused"
             say("gate refused: " + "; ".join(gate.refusals()))
         return gate.passed
+
+    def _queue(self, classed: DataFrame) -> None:
+        """What waits for a person. Not by a stream: it sees too few users at once to say what they share."""
+        if self.users is not None:
+            return
+        most = self.config.review.per_night
+        if queued := queue_doubted(classed, self.config.root, self.reviewed, per_night=most, run=self.run):
+            say(f"review: {queued:,} sentences more wait for a person")
 
     def _publish(self, classed: DataFrame, kept: DataFrame, reasons: DataFrame) -> None:
         """One commit of what changes; none where nothing does."""

@@ -7,7 +7,7 @@ Delta inputs at the versions of the run and from the others as they are now; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,6 +18,7 @@ from reasongen.errors import ConfigError, ContractError
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.explanation import Explanation, SampleTold
 from reasongen.pipeline.judging import Judge, Sample, in_turn, number_of
+from reasongen.pipeline.reviewing import with_people
 from reasongen.pipeline.standing import DONE, past_runs
 from reasongen.pipeline.tools import Tools, tools_of
 from reasongen.pipeline.withdrawing import Withdrawals, read_withdrawals
@@ -191,7 +192,7 @@ class _Road:
         told.prompt = self.tools.template.render(Frame.from_json(told.pair["frame"]))
 
     def _samples(self) -> None:
-        judge = replace(self.tools.judge(self.config), withdrawn=self.withdrawals.words)
+        judge = with_people(self.tools.judge(self.config), self.config.root, self.withdrawals)
         tell_samples(self.told, judge, self._generations())
 
     def _generations(self) -> list[dict[str, Any]]:

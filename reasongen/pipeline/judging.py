@@ -19,6 +19,7 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reasongen.pipeline.doubting import DOUBTED, doubted
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
 from reasongen.validation import (
     POLICY_VERSION,
@@ -26,6 +27,7 @@ from reasongen.validation import (
     Failure,
     LocaleLimits,
     Policy,
+    Reviewed,
     Verdict,
     Withdrawn,
     WordingJudge,
@@ -75,6 +77,7 @@ class Judge:
     policy: Policy
     wordings: Mapping[str, WordingJudge]
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
+    reviewed: Reviewed = field(default_factory=Reviewed)
 
     @cached_property
     def _limits(self) -> Mapping[str, LocaleLimits]:
@@ -119,7 +122,7 @@ class Judge:
     def verdict(
         self, rendered: Rendered, skeleton: str, finish_reason: str, frame: Frame, skeleton_hash: str | None = None
     ) -> Verdict:
-        """On one text: of the structure, of the law's rules, of the evidence, and of what people took down.
+        """On one text: of the structure, of the law's rules, of the evidence, of what people took down, or passed.
 
         `skeleton_hash`: where the skeleton is not word for word the one that was written.
         """
@@ -128,8 +131,12 @@ class Judge:
         if verdict.passed:
             found += unlawful(self._gates[frame.locale], rendered.text, category_of(frame.noun, frame.noun_class))
             found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
-        found += self.withdrawn.failures(rendered.text, skeleton_hash or _skeleton_hash(skeleton))
-        return Verdict(False, (*verdict.failures, *found)) if found else verdict
+        skeleton_hash = skeleton_hash or _skeleton_hash(skeleton)
+        found += self.withdrawn.failures(rendered.text, skeleton_hash)
+        found += self.reviewed.failures(rendered.text, frame.locale, skeleton_hash)
+        if not found or self.reviewed.lifts(found, rendered, skeleton_hash, frame):
+            return verdict
+        return Verdict(False, (*verdict.failures, *found))
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
         """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.
@@ -181,10 +188,12 @@ def judge_batch(batch: pa.RecordBatch, judge_: Judge) -> pa.RecordBatch:
     out = _Columns()
     for (user, item), (frame_text, literal_text), (given, days) in zip(keys, facts, samples, strict=True):
         frame = Frame.from_json(frame_text)
-        choice = judge_.choose(
-            number_of(user, item), frame, Literals.from_json(literal_text), list(starmap(Sample, given))
-        )
+        literals = Literals.from_json(literal_text)
+        choice = judge_.choose(number_of(user, item), frame, literals, list(starmap(Sample, given)))
         out.add(choice, frame.locale, judge_.valid_until(choice.rendered, days) if choice.rendered else None)
+        waiting = choice.refused if choice.sample is None else []
+        texts = {number: text for number, text, _ in given} if waiting else {}
+        out.doubted.append(doubted(waiting, texts, judge_.renderer, frame, literals))
     passed = {name: batch.column(name) for name in PASSED_THROUGH}
     return out.batch(passed, judge_)
 
@@ -220,6 +229,7 @@ class _Columns:
         self.valid_until: list[date | None] = []
         self.sample: list[int | None] = []
         self.refused: list[list[dict[str, Any]]] = []
+        self.doubted: list[list[dict[str, Any]]] = []
         self.offsets = [0]
         self.claims: list[tuple[int, int, str, str]] = []
 
@@ -267,6 +277,7 @@ class _Columns:
             "passed": pa.array([reason is not None for reason in self.reason], pa.bool_()),
             "sample": pa.array(self.sample, pa.int32()),
             "refused": pa.array(self.refused, pa.list_(REFUSED)),
+            "doubted": pa.array(self.doubted, pa.list_(DOUBTED)),
         }
         return pa.RecordBatch.from_pydict(columns)
 

@@ -19,9 +19,11 @@ from reasongen.pipeline.mending import mend
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages, log_run, say
 from reasongen.pipeline.publishing import WRITTEN, publish_app
+from reasongen.pipeline.reviewing import read_reviewed
 from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import pinned, tools_of
-from reasongen.schema import OUTPUTS
+from reasongen.pipeline.withdrawing import read_withdrawals
+from reasongen.schema import OUTPUTS, REVIEW_DECISIONS
 from reasongen.tables import (
     LEASES,
     check_contract,
@@ -61,6 +63,8 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
         sources = read_sources(spark, config.inputs)
         run.inputs = {name: source.state for name, source in sources.items()}
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
+        reviewed, state = read_reviewed(config.root, judge.policy_version, read_withdrawals(spark, config.root))
+        run.inputs |= {} if state is None else {REVIEW_DECISIONS.name: state}
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
         stood = past.finished(run, rows_version(paths["reasons"])) if users is None else None
@@ -90,7 +94,7 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
                     spark, sources, config, tools=tools, staging=f"{config.root}/staging/{run.run_id}"
                 )
             run.codes = dict(prepared.codes)
-            Attempt(spark, config, tools, stages, run, paths, prepared, lease, users).finish()
+            Attempt(spark, config, tools, stages, run, paths, prepared, lease, reviewed, users).finish()
         with stages.stage("ledger"):
             run.ended_at = datetime.now(UTC)
             record_run(paths["runs"], run)

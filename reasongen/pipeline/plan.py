@@ -20,8 +20,10 @@ from reasongen.pipeline.night import device_of
 from reasongen.pipeline.preparing import prepare
 from reasongen.pipeline.progress import Stages
 from reasongen.pipeline.publishing import KEY, removals, with_why
+from reasongen.pipeline.reviewing import read_reviewed, reopened
 from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import Tools, pinned, tools_of
+from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.prompts import Frame
 from reasongen.schema import GENERATIONS, REASONS, Table
 from reasongen.tables import check_contract, read_sources, read_version
@@ -65,7 +67,14 @@ def plan_night(spark: SparkSession, config: NightConfig) -> Plan:
     with looked_at(spark, config, tools, run, stages) as pairs, stages.stage("plan"):
         reasons = standing_rows(spark, config, REASONS).where(F.col("scenario") == config.scenario)
         made = standing_rows(spark, config, GENERATIONS)
-        why = with_why(pairs, reasons, **tools.must_agree(config)).select(*KEY, "prompt_hash", "frame", "why").cache()
+        why = with_why(pairs, reasons, **tools.must_agree(config)).select(*KEY, "prompt_hash", "frame", "why")
+        judge, lists = tools.judge(config), read_withdrawals(spark, config.root)
+        reviewed, _ = read_reviewed(config.root, judge.policy_version, lists)
+        open_again = reopened(reasons, made, reviewed, model=tools.model, decode=tools.decode)
+        if open_again is not None:
+            opened = open_again.withColumn("again", F.lit("reviewed"))
+            why = why.join(opened, KEY, "left").withColumn("why", F.coalesce("why", "again"))
+        why = why.cache()
         try:
             counted = {row["why"]: row["count"] for row in why.groupBy("why").count().collect()}
             run.pairs["kept"] = counted.pop(None, 0)

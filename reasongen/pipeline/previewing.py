@@ -5,7 +5,6 @@ Tells about users, to whoever asks on a terminal: nothing of it is logged.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -17,6 +16,7 @@ from reasongen.pipeline.explanation import Explanation
 from reasongen.pipeline.generating import sampled, wanted_prompts
 from reasongen.pipeline.plan import looked_at, planned, standing_rows
 from reasongen.pipeline.progress import Stages
+from reasongen.pipeline.reviewing import with_people
 from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.prompts import Frame
@@ -31,7 +31,7 @@ def preview_pairs(spark: SparkSession, config: NightConfig, count: int) -> list[
     thrown away; no second tries. Raises as the night does."""
     config = pinned(config.model_copy(update={"limit": count}))
     tools, stages = tools_of(config), Stages(spark.sparkContext)
-    judge = replace(tools.judge(config), withdrawn=read_withdrawals(spark, config.root).words)
+    judge = with_people(tools.judge(config), config.root, read_withdrawals(spark, config.root))
     with looked_at(spark, config, tools, planned(config, tools, stages), stages) as pairs:
         stood = standing_rows(spark, config, GENERATIONS)
         with stages.stage("generate"):

@@ -8,7 +8,7 @@ stopped (by itself, or it would never have been published), so nothing of the ve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from reasongen.evidence.frames import FEW_FROM, MANY_FROM
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.present import item_facts, items_now, newest, people
 from reasongen.pipeline.publishing import KEY
+from reasongen.pipeline.reviewing import with_people
 from reasongen.pipeline.tools import judge_of
 from reasongen.pipeline.withdrawing import Withdrawals, read_withdrawals
 from reasongen.prompts import Claim, EvidenceRow, Frame, Locale, Rendered
@@ -64,7 +65,7 @@ def read_today(spark: SparkSession, config: NightConfig) -> Today:
     items = items_now(spark, config)
     users = None if config.inputs.users is None else newest(spark, config.inputs.users, USERS)
     return Today(
-        replace(judge_of(config), withdrawn=withdrawals.words),
+        with_people(judge_of(config), config.root, withdrawals),
         config.evidence.item_words,
         item_facts(items, config),
         None if users is None else people(users),

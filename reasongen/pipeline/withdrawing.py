@@ -39,11 +39,13 @@ _WHAT: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Withdrawals:
-    """The list at one version (None: there is no list): items without a reason, and what no reason may say."""
+    """The list at one version (None: there is no list): items without a reason, what no reason may say, and since when
+    what a rule refuses is down, whoever accepted it before."""
 
     items: tuple[str, ...] = ()
     words: Withdrawn = field(default_factory=Withdrawn)
     version: int | None = None
+    rules: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def read_withdrawals(spark: SparkSession, root: str) -> Withdrawals:
     rows = _rows(spark, root)
     by_kind = {kind: tuple(value for found, value in rows if found == kind) for kind in _WHAT}
     words = Withdrawn(by_kind["term"], frozenset(by_kind["reason"]))
-    return Withdrawals(by_kind["item"], words, read_version(f"{root}/{WITHDRAWALS.name}"))
+    rules = {value: at for (kind, value), at in rows.items() if kind == "rule"}
+    return Withdrawals(by_kind["item"], words, read_version(f"{root}/{WITHDRAWALS.name}"), rules)
 
 
 def take_down_since(spark: SparkSession, config: NightConfig, seen: Withdrawals) -> int:
@@ -118,12 +121,14 @@ def take_down_since(spark: SparkSession, config: NightConfig, seen: Withdrawals)
     return rows
 
 
-def _rows(spark: SparkSession, root: str) -> list[tuple[Kind, str]]:
+def _rows(spark: SparkSession, root: str) -> dict[tuple[Kind, str], datetime]:
+    """When each was withdrawn, in the order of kind and value."""
     path = f"{root}/{WITHDRAWALS.name}"
     if read_version(path) is None:
-        return []
-    rows = spark.read.format("delta").load(path).select("kind", "value").orderBy("kind", "value").collect()
-    return [(row["kind"], row["value"]) for row in rows]
+        return {}
+    told = ("kind", "value", F.unix_micros("withdrawn_at").alias("at"))
+    rows = spark.read.format("delta").load(path).select(*told).orderBy("kind", "value").collect()
+    return {(row["kind"], row["value"]): datetime.fromtimestamp(row["at"] / 1e6, UTC) for row in rows}
 
 
 def _add(spark: SparkSession, root: str, kind: Kind, value: str) -> None:

@@ -25,8 +25,9 @@ from reasongen.report.nights import (
     reasons_of,
 )
 from reasongen.report.pictures import bars, lines
-from reasongen.report.readings import SHARED_BY, Reading
+from reasongen.report.readings import Reading
 from reasongen.report.words import Said, known, number, plain, say, share, span
+from reasongen.schema import SHARED_BY
 
 TREND = 30
 """Nights of the trend."""

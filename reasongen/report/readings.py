@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from reasongen.report.lake import Lake
+from reasongen.schema import SHARED_BY
 
-SHARED_BY = 3
-"""Users who must share what a page shows; fewer could be told apart by who knows them."""
 RANDOM, NEWEST, PER_CATEGORY, CATEGORIES = 4, 3, 2, 40
 _OWN = ("title", "items", "count")
 """Forms of a mark that a user's own history fills: never shown. The other forms stand in the prompt, or in the item."""

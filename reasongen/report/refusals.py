@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reasongen.report.lake import Lake
-from reasongen.report.readings import SHARED_BY
+from reasongen.schema import SHARED_BY
 
 EXAMPLES, FINDINGS, ITEMS = 2, 3, 8
 _FAILED = """

@@ -20,9 +20,10 @@ from reasongen.schema.given import (
     SPLITS,
     USERS,
 )
-from reasongen.schema.table import ACTIONS, LOCALES, Column, Table
+from reasongen.schema.table import ACTIONS, LOCALES, SHARED_BY, Column, Table
 from reasongen.schema.written import (
     ARCHIVE,
+    DECISIONS,
     DELETES,
     EXAMPLES,
     EXPORT_SCHEMA,
@@ -32,6 +33,9 @@ from reasongen.schema.written import (
     PROMOTIONS,
     QUARANTINE,
     REASONS,
+    REVIEW_DECISIONS,
+    REVIEW_QUEUE,
+    REVIEWS,
     RUNS,
     STAGED,
     SUPPRESSIONS,
@@ -44,6 +48,7 @@ __all__ = [
     "ARCHIVE",
     "BEFORE",
     "CANDIDATES",
+    "DECISIONS",
     "DELETES",
     "EVENTS",
     "EXAMPLES",
@@ -61,7 +66,11 @@ __all__ = [
     "QUARANTINE",
     "REASONS",
     "REFERENCES",
+    "REVIEWS",
+    "REVIEW_DECISIONS",
+    "REVIEW_QUEUE",
     "RUNS",
+    "SHARED_BY",
     "SPLITS",
     "STAGED",
     "SUPPRESSIONS",

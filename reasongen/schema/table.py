@@ -9,6 +9,9 @@ ACTIONS = ("browse", "click", "comment", "share", "cart", "purchase")
 
 LOCALES = ("zh", "en")
 
+SHARED_BY = 3
+"""Users who must share what a person who is none of them is shown; fewer could be told apart by who knows them."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -13,6 +13,8 @@ _EVIDENCE = (
 )
 _FAILURE = "array<struct<rule:string,start:int,end:int,detail:string>>"
 _REFUSED = f"array<struct<sample:int,text:string,failures:{_FAILURE}>>"
+_DOUBTS = "array<struct<rule:string,detail:string,mark:int,at:int,words:string,start:int,end:int>>"
+_DOUBTED = f"array<struct<skeleton:string,text:string,frame:string,key:string,doubts:{_DOUBTS}>>"
 
 PAIRS = Table(
     "pairs",
@@ -109,6 +111,7 @@ STAGED = Table(
         _C("passed", "boolean", "the verdict, computed once: every reader takes this column"),
         _C("sample", "int", "which sample was chosen; null for a fallback"),
         _C("refused", _REFUSED, "samples that failed, and a fallback that failed (sample null)"),
+        _C("doubted", _DOUBTED, "of these, where no sample passed: samples that a person may pass"),
     ),
     key=("user_id", "item_id", "scenario"),
     people=True,
@@ -201,6 +204,50 @@ ARCHIVE = Table(
 )
 
 OUTPUTS = {table.name: table for table in (GENERATIONS, REASONS, QUARANTINE, RUNS, ARCHIVE)}
+
+_OF_A_SKELETON = (
+    _C("skeleton_hash", "string", "sha-256 of the text with its marks unfilled"),
+    _C("locale", "string", "zh or en"),
+    _C("policy_version", "string", "the rules that doubted it; an accept holds under these alone"),
+)
+
+REVIEW_QUEUE = Table(
+    "review_queue",
+    (
+        *_OF_A_SKELETON,
+        _C("scenario", "string", "which surface"),
+        _C("skeleton", "string", "the text with its marks unfilled"),
+        _C("text", "string", "an example; what a user's own behaviour would fill in stands as its mark"),
+        _C("frames", "array<string>", "what prompts showed, JSON, most pairs first; each without behaviour or shared"),
+        _C("doubts", _DOUBTS, "why it waits; start and end are of the example, mark and at of the skeleton"),
+        _C("pairs", "bigint", "pairs that it would have served on that night"),
+        _C("run_id", "string", "the run that queued it"),
+        _C("night", "date", "its night"),
+        _C("queued_at", "timestamp", "UTC"),
+    ),
+    key=("skeleton_hash", "locale", "policy_version"),
+)
+
+DECISIONS = ("accept", "refuse", "edit", "label")
+
+REVIEW_DECISIONS = Table(
+    "review_decisions",
+    (
+        *_OF_A_SKELETON,
+        _C("decision", "string", f"one of {', '.join(DECISIONS)}"),
+        _C("doubts", _DOUBTS, "those that were shown: an accept lifts no other"),
+        _C("frames", "array<string>", "those that were shown: a doubt about evidence is lifted for no other"),
+        _C("edited", "string", "a better skeleton, for training; null: none was written"),
+        _C("label", "string", "what kind of error it is, or none; null: not said"),
+        _C("note", "string", "the reviewer's words; null: none"),
+        _C("reviewer", "string", "who decided"),
+        _C("decided_at", "timestamp", "UTC; the latest of a reviewer counts, among reviewers the strictest"),
+    ),
+)
+
+
+REVIEWS = {table.name: table for table in (REVIEW_QUEUE, REVIEW_DECISIONS)}
+"""Made by the first night that has something to ask."""
 
 PROMOTIONS = Table(
     "promotions",

@@ -4,6 +4,7 @@ verdict.py     all rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
 withdrawn.py   what a person took down
+reviewed.py    what a person decided of a skeleton: doubts lifted, skeletons refused
 wording.py     what the words around the marks claim, against the frame
 forbidden.py   strings that no reason for a frame may hold: what a mask is made of
 texts.py       free text with its evidence: rules of the policy and claims; the door of jobs/check_texts.py
@@ -17,6 +18,7 @@ from reasongen.validation.case import Failure, LocaleLimits, limits_of
 from reasongen.validation.forbidden import Forbidden
 from reasongen.validation.gate import Compiled, category_of, compile_policy, unlawful
 from reasongen.validation.licences import load_licences
+from reasongen.validation.reviewed import Reviewed
 from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
 from reasongen.validation.withdrawn import Withdrawn, plain
@@ -29,6 +31,7 @@ __all__ = [
     "Forbidden",
     "LocaleLimits",
     "Policy",
+    "Reviewed",
     "Verdict",
     "Withdrawn",
     "WordingJudge",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from reasongen.prompts.frame import Frame
 from reasongen.prompts.locales import Locale
 from reasongen.prompts.render import Rendered
+from reasongen.validation.rules import Action
 
 _WORD = re.compile(r"[a-z]+|~+")
 FILLED = "~"  # stands for each character of a filled literal in Case.outside: not a letter, not a digit, ASCII
@@ -23,12 +24,16 @@ _TWIN = re.compile(
 
 
 class Failure(NamedTuple):
-    """One finding: the rule, the span of the rendered text in characters, and what was wanted. No value of a row."""
+    """One finding: the rule, the span of the rendered text in characters, and what was wanted. No value of a row.
+
+    `action` "human": a doubt, which a person may lift; every other refuses for good.
+    """
 
     rule: str
     start: int
     end: int
     detail: str
+    action: Action = "block"
 
 
 @dataclass(frozen=True)

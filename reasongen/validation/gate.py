@@ -120,7 +120,9 @@ def unlawful(compiled: Compiled, text: str, category: str) -> list[Failure]:
     except Exception as error:
         return [Failure("rule_failed", 0, len(text), f"policy: {type(error).__name__}")]
     stopping = (one for one in findings if one.action != "label")
-    return [Failure(one.rule, one.start, one.end, f"version {one.version}: {one.action}") for one in stopping]
+    return [
+        Failure(one.rule, one.start, one.end, f"version {one.version}: {one.action}", one.action) for one in stopping
+    ]
 
 
 def _matches(

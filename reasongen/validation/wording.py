@@ -28,6 +28,7 @@ from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.normal import NormalText
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Event, Item, Record, User
+from reasongen.validation.rules import Action
 
 # A neutral noun in the place of each mark: the checks read whole sentences.
 _STANDS_IN = {"zh": "商品", "en": "item"}
@@ -52,6 +53,7 @@ class _Found(NamedTuple):
     detail: str
     start: _Place
     end: _Place
+    action: Action
 
 
 class _Wording(NamedTuple):
@@ -139,7 +141,13 @@ class WordingJudge:
             findings += acts_on_itself(case, self._judge.acts, bound, wording.marks)
         ends = [0, *(claim.end for claim in bound)]
         return tuple(
-            _Found(one.rule, f"version {one.version}: {one.action}", _place(one.start, ends), _place(one.end, ends))
+            _Found(
+                one.rule,
+                f"version {one.version}: {one.action}",
+                _place(one.start, ends),
+                _place(one.end, ends),
+                one.action,
+            )
             for one in findings
             if one.action != "label"
         )
@@ -232,7 +240,7 @@ def _place(at: int, ends: Sequence[int]) -> _Place:
 def _filled_in(found: _Found, rendered: Rendered) -> Failure:
     ends, whole = [0, *(claim.end for claim in rendered.claims)], len(rendered.text)
     start, end = (min(whole, ends[place.marks] + place.offset) for place in (found.start, found.end))
-    return Failure(found.rule, start, end, found.detail)
+    return Failure(found.rule, start, end, found.detail, found.action)
 
 
 def _record(frame: Frame, text: str) -> Record:
