@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reasongen.validation.acts import ActReader, act_reader, done, marked_event, named_events, possessions, times_said
 from reasongen.validation.figures import numbers
@@ -29,6 +29,13 @@ from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
 MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
+
+
+class Opinion(Protocol):
+    """Asked of a text in which no check found anything: it may send it to a person, and can pass nothing."""
+
+    def findings(self, case: Case) -> list[Finding]:
+        """What it doubts, in characters of the normal text."""
 
 
 class Claim(NamedTuple):
@@ -49,6 +56,7 @@ class ClaimJudge:
     causes: re.Pattern[str]
     relations: re.Pattern[str]
     conditions: re.Pattern[str]
+    opinion: Opinion | None = None
 
     def judge(
         self, record: Record, grounds: Grounds | None = None, bound: Sequence[Claim] = ()
@@ -74,6 +82,8 @@ class ClaimJudge:
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
         findings += [_placed(case, one) for one in denials(case, bound, self.lexicon)]
+        if not findings and self.opinion is not None and not bound:
+            findings = [_placed(case, one) for one in self.opinion.findings(case)]
         if not case.grounds.fields:  # nothing was given to judge by: a person may know
             findings = [one._replace(action="human") for one in findings]
         return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
