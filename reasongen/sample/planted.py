@@ -10,6 +10,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
@@ -45,7 +46,8 @@ def told_reasons(conf: str | Path, locale: str, split: str, seed: int, pairs: in
     `conf`: the folder with world/ and opinion/; `split`: see `sentences.cut`. Splits share neither category nor
     sentence. Raises ConfigError.
     """
-    sentences, lexicons = load_sentences(Path(conf) / "opinion")[locale], load_lexicons(Path(conf) / "world")
+    every, lexicons = _words(str(conf))
+    sentences = every[locale]
     rng = random.Random(f"{locale} {split} {seed}")
     items = _items(lexicons, locale, cut(sentences.things, split, held=0.25), seed)
     plans = _Plans(sentences, split)

@@ -61,7 +61,8 @@ class SecondOpinion:
     def __init__(self, weights: Weights, version: int = 0) -> None:
         self.heads, self.version = weights.heads, version
         self._rows = {name: at for at, name in enumerate(weights.weights)}
-        self._table = np.array(list(weights.weights.values()), dtype=np.float64).reshape(-1, len(weights.heads))
+        shape = (len(weights.weights), len(weights.heads))
+        self._table = np.array(list(weights.weights.values()), dtype=np.float64).reshape(shape)
         self._bias = np.array(weights.bias, dtype=np.float64)
         self._threshold = np.array(weights.threshold, dtype=np.float64)
 
