@@ -1,4 +1,4 @@
-"""The second opinion: it only ever sends to a person, its weights load or say why not, its training is one for one seed."""
+"""The second opinion: it sends to a person and no more, its weights load or say why not, one seed trains one."""
 
 from __future__ import annotations
 

@@ -223,6 +223,11 @@ def _spelled(rng: random.Random, text: str, locale: str) -> str:
     return re.sub(r"(^|[.:] )([a-z])", lambda found: found.group(1) + found.group(2).upper(), text)
 
 
+@lru_cache(maxsize=4)
+def _words(conf: str) -> tuple[dict[str, Sentences], dict[str, Lexicon]]:
+    return load_sentences(Path(conf) / "opinion"), load_lexicons(Path(conf) / "world")
+
+
 def _items(lexicons: Mapping[str, Lexicon], locale: str, categories: Sequence[str], seed: int) -> dict[str, list[Item]]:
     """Made anew for each split: items of different splits share no category."""
     rng = np.random.default_rng(seed)
