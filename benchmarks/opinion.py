@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with_it, without = load_text_judge(ROOT / "conf"), load_text_judge(ROOT / "conf", opinion=False)
     figures: dict[str, str] = {}
     for name, cases in (
-        ("held", _held(options.pairs)),
-        ("own", _cases(ROOT / "tests" / "cases" / "truth_cases.jsonl")),
-        ("shared", _cases(ROOT.parent / "shared" / "truth_cases.jsonl")),
+        ("held", held_back(options.pairs)),
+        ("own", labelled(ROOT / "tests" / "cases" / "truth_cases.jsonl")),
+        ("shared", labelled(ROOT.parent / "shared" / "truth_cases.jsonl")),
     ):
         figures |= {f"{name} {row}": figure for row, figure in ablation(with_it, without, cases).items()}
-    figures |= speed(with_it, without, [record for record, _ in _held(300)])
+    figures |= speed(with_it, without, [record for record, _ in held_back(300)])
     for row, figure in figures.items():
         print(f"{row:44} {figure}")
     if options.json:
@@ -90,13 +90,14 @@ def _seconds(judge: TextJudge, records: Sequence[Record]) -> float:
     return time.process_time() - start
 
 
-def _held(pairs: int) -> Iterable[Case]:
+def held_back(pairs: int) -> Iterable[Case]:
+    """Reasons and faults of the split that no training and no threshold saw."""
     for locale in LOCALES:
         for told in told_reasons(ROOT / "conf", locale, "held", SEED, pairs):
             yield Record.model_validate(told.record), told.kind
 
 
-def _cases(path: Path) -> list[Case]:
+def labelled(path: Path) -> list[Case]:
     """Labelled cases; none where the file is not there."""
     if not path.is_file():
         return []

@@ -23,7 +23,8 @@ REMEMBERED = 1 << 14  # fields and names of attributes
 _SEGMENT = re.compile(r"[,.;:!?、。()\[\]|\n—–…\"“”]+| (?:and|but|while|with) |[和配而与及]")
 _CUT = ","  # stands between clauses
 _FIRST = "hbnvgtd"  # the part that a word plays: the first of these that it plays anywhere
-_PART = {"title": "t", "description": "d", "tags": "g", "category": "h", "brand": "b"}
+_PART = {"item.title": "t", "item.description": "d", "item.tags": "g", "item.category": "h", "item.brand": "b"}
+_ATTRIBUTE = "item.attributes."
 _NO_CONTENT = ("N", "A", "W", "T")  # neutral words, acts, times ago, how often
 _BETWEEN = 3  # neutral words that are told of two neighbours
 
@@ -156,7 +157,7 @@ def _unit(case: Case, piece: Piece, places: _Places) -> Unit:
     written = case.text.plain[piece.start : piece.end]
     if not said:
         return Unit(piece.start, piece.end, "N", written if piece.kind is Kind.NEUTRAL else "?", 0)
-    part = _part(case.grounds, said, lambda name: any(key in _name_keys(name) for key in piece.keys))
+    part = _part(case.grounds, said, piece.keys)
     weak = piece.kind is Kind.NEUTRAL or (len(written) == 1 and written >= "\u3007")
     if weak and part[-1] not in "nvg":  # a word of every day that the evidence happens to have
         return Unit(piece.start, piece.end, "N", written, places.of(said, piece.keys))
@@ -166,23 +167,21 @@ def _unit(case: Case, piece: Piece, places: _Places) -> Unit:
 
 def _figure(case: Case, one: Quantity, places: _Places) -> Unit:
     bits, held = places.of_quantity(one)
-    return Unit(one.start, one.end, f"Q{one.dimension[:2]}{_part(case.grounds, bits, lambda name: False)}", "", held)
+    return Unit(one.start, one.end, f"Q{one.dimension[:2]}{_part(case.grounds, bits, ())}", "", held)
 
 
-def _part(grounds: Grounds, said: int, names: object) -> str:
-    """Who bears it, and as what."""
+def _part(grounds: Grounds, said: int, keys: tuple[str, ...]) -> str:
+    """Who bears it, and as what. `keys`: a name of an attribute that has one of them is spoken of by its name."""
     own, theirs = said & grounds.item, grounds.event_of(said)
     if not own:
         return f"E{min(theirs[0], 1)}" if theirs else "U"
-    played = set()
-    for number in range(own.bit_length()):
-        if own >> number & 1:
-            name = grounds.fields[number].removeprefix("item.")
-            if name.startswith("attributes."):
-                played.add("n" if names(name.removeprefix("attributes.")) else "v")  # type: ignore[operator]
-            else:
-                played.add(_PART[name])
-    return ("B" if theirs else "I") + next(one for one in _FIRST if one in played)
+    best = len(_FIRST) - 1
+    while own:
+        name = grounds.fields[own.bit_length() - 1]
+        own ^= 1 << (own.bit_length() - 1)
+        played = _PART.get(name) or ("v" if _name_keys(name[len(_ATTRIBUTE) :]).isdisjoint(keys) else "n")
+        best = min(best, _FIRST.index(played))
+    return ("B" if theirs else "I") + _FIRST[best]
 
 
 class _Places:
@@ -190,22 +189,24 @@ class _Places:
 
     def __init__(self, grounds: Grounds) -> None:
         self.grounds = grounds
-        texts = [*enumerate(grounds.own.texts)]
-        texts += [(bit.bit_length() - 1, field.plain) for bit, field in grounds.other]
         self.fields: dict[int, tuple[_Segments, int]] = {}
         first = 0
-        for number, text in texts:
-            segments = _segments(text)
-            self.fields[number] = (segments, first)
+        for number, text in enumerate(grounds.own.texts):
+            self.fields[number] = (segments := _segments(text), first)
+            first += len(segments.spans)
+        for bit, field in grounds.other:
+            self.fields[bit.bit_length() - 1] = (segments := _segments(field.plain), first)
             first += len(segments.spans)
 
     def of(self, said: int, keys: tuple[str, ...]) -> int:
         """The pieces of some fields that hold one of the keys; where none does (a synonym), the whole fields."""
         found = whole = 0
-        for number, (segments, first) in self.fields.items():
-            if said >> number & 1:
-                whole |= ((1 << len(segments.spans)) - 1) << first
-                found |= segments.holding(keys) << first
+        while said:
+            number = said.bit_length() - 1
+            said ^= 1 << number
+            segments, first = self.fields[number]
+            whole |= segments.all << first
+            found |= segments.holding(keys) << first
         return found or whole
 
     def of_quantity(self, said: Quantity) -> tuple[int, int]:
@@ -227,6 +228,7 @@ class _Segments(NamedTuple):
     plain: str
     spans: tuple[tuple[int, int], ...]
     words: dict[str, int]
+    all: int
 
     def holding(self, keys: tuple[str, ...]) -> int:
         found = 0
@@ -260,7 +262,7 @@ def _segments(plain: str) -> _Segments:
         for word in words_of(plain[start:end]):
             for key in word.keys:
                 words[key] = words.get(key, 0) | 1 << number
-    return _Segments(plain, tuple(spans), words)
+    return _Segments(plain, tuple(spans), words, (1 << len(spans)) - 1)
 
 
 @lru_cache(maxsize=REMEMBERED)
