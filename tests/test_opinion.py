@@ -235,15 +235,16 @@ def test_a_training_without_faults_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_thresholds_move_at_most_the_share_that_may_be_moved() -> None:
+@pytest.mark.parametrize("harder", [1.0, -1.0])
+def test_thresholds_move_at_most_the_share_that_may_be_moved(harder: float) -> None:
     rng = np.random.default_rng(3)
     doubts, true = rng.normal(size=(2000, 3)), rng.random(2000) < 0.5
     doubts[~true, 0] += 2
-    spared = rng.normal(size=(100, 3))
+    spared = rng.normal(harder, size=(100, 3))
     chosen = thresholds_of(doubts, true, spared, 0.02)
     assert np.mean((doubts[true] > chosen).any(axis=1)) <= 0.02
     assert np.mean((spared > chosen).any(axis=1)) <= 0.02
-    assert np.mean((doubts[~true] > chosen).any(axis=1)) > 0.2
+    assert np.mean((doubts[~true] > chosen).any(axis=1)) > 0.1
     assert (chosen >= 0).all()
 
 
