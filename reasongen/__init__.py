@@ -9,8 +9,9 @@
          ▲           one Delta commit   Great Expectations    │
          │                                                     └─► quarantine (with codes)
     recommender reads, or its key-value store does:  sets of what changed (serving)  ─►  Redis
+    what it showed, and what followed:  exposures, feedback  ─►  experiments
 
 Imports go one way:  errors, schema  →  config, secret, prompts, validation, evaluation, report  (no Spark, no torch)
-→  engine (no Spark) | serving (neither) | tables, evidence, quality (no torch)  →  training (torch, no Spark)
-→  pipeline  →  jobs.
+→  engine (no Spark) | serving, experiments (neither) | tables, evidence, quality (no torch)
+→  training (torch, no Spark)  →  pipeline  →  jobs.
 """

@@ -76,12 +76,25 @@ class ContractError(ReasongenError, ValueError):
         super().__init__(tuple(faults))
         self.faults = tuple(faults)
 
+    @property
+    def stopped(self) -> str:
+        """What the faults kept from happening."""
+        return "stopped before generation (0 tokens spent)"
+
     def __str__(self) -> str:
         noun = "fault" if len(self.faults) == 1 else "faults"
-        head = (
-            f"ContractError: {len(self.faults)} {noun} in the input tables, stopped before generation (0 tokens spent)"
-        )
+        head = f"{type(self).__name__}: {len(self.faults)} {noun} in the input tables, {self.stopped}"
         return "\n".join([head, *(str(fault) for fault in self.faults)])
+
+
+class ReadingError(ContractError):
+    """The tables of an experiment break their contract. Lists every fault at once; raised before anything is
+    counted."""
+
+    @property
+    def stopped(self) -> str:
+        """What the faults kept from happening."""
+        return "nothing was counted"
 
 
 class ConservationError(ReasongenError, AssertionError):

@@ -13,6 +13,7 @@ from reasongen.config import ExampleConfig, NightConfig, load_config, load_setti
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import load_grammar
 from reasongen.evidence.private import PrivateWords
+from reasongen.experiments.settings import ExperimentSettings
 from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
@@ -63,6 +64,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "evaluate.yaml": load_exam,
     "evaluate_pairs*.yaml": load_comparison,
     "promote.yaml": load_promotion,
+    "experiment.yaml": lambda path: load_settings(ExperimentSettings, path),
     "tune.yaml": load_search,
     "prompts/*.yaml": load_template,
     "locales/*.yaml": load_locale,

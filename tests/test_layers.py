@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "evaluation": (PURE, SPARK | TORCH),
     "sample": (PURE, SPARK | TORCH),
     "report": (PURE, SPARK | TORCH),
+    "experiments": (PURE | {"serving"}, SPARK | TORCH),
     "engine": (PURE, SPARK),
     "serving": (PURE, SPARK | TORCH),
     "tables": (PURE, TORCH),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,61 @@ def test_no_literal_moves_the_answer(locale: str, title: str, value: str, count:
     )
     assert found == fresh
     assert [one.rule for one in found] == [one.rule for one in asked(texts[locale], frame)]
+
+
+SEEN = {
+    "en": (
+        ["tent", "rain jacket", "waterproof", "not waterproof", "not wobbly", "3 l", "Fellmark", "proof", "warm"],
+        [
+            "You bought [e1.items]; [i.title] is waterproof.",
+            "You bought the tent, so [i.this] keeps the rain out.",
+            "You bought [e1.items]; [i.this] is wobbly, something to drink, and holds three litres.",
+            "You looked at [e2.title], and Fellmark makes [i.this] warm, not sugary.",
+            "You bought [e1.items], and [i.title] goes with them; it is splashproof.",
+        ],
+    ),
+    "zh": (
+        ["帐篷", "雨衣", "防水", "不防水", "不晃荡", "3l", "防晒", "耐用", "水壶"],
+        [
+            "你买过[e1.items]，[i.title]防水。",
+            "你买过帐篷，[i.this]也不怕雨。",
+            "你买过[e1.items]，[i.this]晃荡，能装三升，想喝点什么时可以想到它。",
+            "你看过[e2.title]，[i.this]耐用又防晒，水也进不去。",
+            "你买过[e1.items]，[i.title]跟它们算同类。",
+        ],
+    ),
+}
+
+
+@st.composite
+def neighbours(draw: st.DrawFn, locale: str) -> list[Frame]:
+    """Frames that differ in one word, which a text may or may not ask for."""
+    word = st.sampled_from(SEEN[locale][0])
+    rows = tuple(EvidenceRow("tag", draw(word), draw(st.sampled_from(["purchase", "browse"])), "one") for _ in range(2))
+    use = draw(st.sampled_from(["use", "drink"]))
+    base = Frame(locale, "recommendation", draw(word), use, (draw(word),), draw(word), True, rows)
+    place = draw(st.sampled_from(["noun", "words", "attribute", "evidence", "noun_class"]))
+    others: dict[str, list[Any]] = {
+        "noun": SEEN[locale][0],
+        "words": [(one,) for one in SEEN[locale][0]],
+        "attribute": SEEN[locale][0],
+        "evidence": [(replace(rows[0], word=one), rows[1]) for one in SEEN[locale][0]],
+        "noun_class": ["drink", "use"],
+    }
+    return [replace(base, **{place: one}) for one in draw(st.permutations(others[place]))]
+
+
+@given(st.data(), st.sampled_from(sorted(SEEN)))
+@settings(max_examples=30, deadline=None)
+def test_what_is_remembered_of_one_frame_is_true_of_another(data: st.DataObject, locale: str) -> None:
+    """An answer is shared by frames that differ in words which the text does not ask for, and by no others."""
+    fresh, drawn = JUDGES[locale], data.draw(neighbours(locale))
+    for text in SEEN[locale][1]:
+        for frame in drawn:
+            alone = WordingJudge.__new__(WordingJudge)
+            alone.__dict__.update({**fresh.__dict__, "_known": {}, "_read": {}})
+            rendered = RENDERER.fill(text, frame, HIDDEN)
+            assert asked(text, frame) == alone.failures(frame, text, rendered), (text, frame)
 
 
 def test_where_a_template_shows_literals_the_text_as_it_stands_is_asked() -> None:

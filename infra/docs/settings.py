@@ -128,7 +128,8 @@ def page_of_the_night(root: Path) -> str:
 
 
 def page_of_models(root: Path) -> str:
-    """Settings of training, tuning, measuring, promoting, and of the sample world."""
+    """Settings of training, tuning, measuring, promoting, of experiments, and of the sample world."""
+    from reasongen.experiments.settings import ExperimentSettings
     from reasongen.sample.settings import WorldSettings
     from reasongen.training.comparison import ComparisonSettings
     from reasongen.training.exam import ExamSettings
@@ -144,6 +145,7 @@ def page_of_models(root: Path) -> str:
         ("Promotion", PromoteSettings, conf / "promote.yaml"),
         ("Training from nothing", TrainSettings, conf / "train.yaml"),
         ("Examination", ExamSettings, conf / "evaluate.yaml"),
+        ("Experiment", ExperimentSettings, conf / "experiment.yaml"),
         ("Sample world", WorldSettings, conf / "world.yaml"),
     ]
     return "\n\n".join([_HEAD_OF_MODELS, *(section(title, kind, file, root) for title, kind, file in kinds)]) + "\n"
@@ -157,7 +159,8 @@ one. Relative paths begin in the folder in which the job is started, the checkou
 
 This page is made from the code and from the comments of that file each time it is built."""
 
-_HEAD_OF_MODELS = """# Settings of models and of the sample world
+_HEAD_OF_MODELS = """# Settings of models, of experiments and of the sample world
 
-What `jobs/train.py`, `jobs/tune.py`, `jobs/evaluate.py`, `jobs/promote.py` and `jobs/sample_world.py` read. The
+What `jobs/train.py`, `jobs/tune.py`, `jobs/evaluate.py`, `jobs/promote.py`, `jobs/experiment.py` and
+`jobs/sample_world.py` read. The
 defaults are those of the classes; a file below `conf/` may say otherwise."""

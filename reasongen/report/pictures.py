@@ -61,6 +61,28 @@ def lines(rows: Sequence[Mapping[str, Any]], parts: Sequence[str], *, form: str 
     )
 
 
+def band(rows: Sequence[Mapping[str, Any]], low: float, high: float, *, form: str = "+.0%") -> str:
+    """A line (`value`) in a band (`low` to `high`), with two dashed lines within it (`inner_low`, `inner_high`) and one
+    at 0, over the rows' `x`. What leaves `low` to `high`, the range of the picture, is cut off there."""
+    scale = {"domain": [low, high], "nice": False}
+    axis = {"format": form, "tickCount": 5}
+
+    def y(field: str) -> dict[str, Any]:
+        return {"field": field, "type": "quantitative", "title": None, "axis": axis, "scale": scale}
+
+    x, ink = _places([row["x"] for row in rows]), INKS[0]
+    area = {"type": "area", "clip": True, "color": INKS[1], "opacity": 0.35}
+    dashed = {"type": "line", "clip": True, "color": ink, "strokeDash": [4, 3], "strokeWidth": 1}
+    layers = [
+        {"mark": area, "encoding": {"x": x, "y": y("low"), "y2": {"field": "high"}}},
+        {"mark": dashed, "encoding": {"x": x, "y": y("inner_low")}},
+        {"mark": dashed, "encoding": {"x": x, "y": y("inner_high")}},
+        {"mark": {"type": "line", "clip": True, "color": ink, "point": True}, "encoding": {"x": x, "y": y("value")}},
+        {"mark": {"type": "rule", "color": "currentColor"}, "encoding": {"y": {"datum": 0, "type": "quantitative"}}},
+    ]  # fmt: skip
+    return _svg({"data": {"values": [dict(row) for row in rows]}, "layer": layers})
+
+
 def _places(values: Sequence[Any]) -> dict[str, Any]:
     """The places of `x` in the order given, labelled so sparsely that no label meets another."""
     every = max(1, -(-len(values) // _MOST_DATES))
@@ -81,6 +103,9 @@ def _inks(field: str, count: int) -> dict[str, Any]:
 
 def _drawn(values: list[dict[str, Any]], mark: dict[str, Any], encoding: dict[str, Any]) -> str:
     """The picture as an element of the page: hidden from a screen reader, to which the caption speaks."""
-    spec = {"data": {"values": values}, "mark": mark, "encoding": encoding, "width": WIDTH, "height": HEIGHT}
-    svg = vl_convert.vegalite_to_svg({**spec, "config": _CONFIG})
+    return _svg({"data": {"values": values}, "mark": mark, "encoding": encoding})
+
+
+def _svg(spec: Mapping[str, Any]) -> str:
+    svg = vl_convert.vegalite_to_svg({**spec, "width": WIDTH, "height": HEIGHT, "config": _CONFIG})
     return re.sub(r"^<svg ", '<svg aria-hidden="true" focusable="false" ', svg, count=1)

@@ -1,13 +1,25 @@
 """Every table of the road in one place: columns, types, what null means, keys. Knows neither Spark nor a path.
 
 table.py     what a table and a column are; acts and languages
-given.py     what a team gives: events, items, users, candidates, references
+given.py     what a team gives: events, items, users, candidates, references; exposures, feedback, before
 written.py   what the jobs write: generations, reasons, quarantine, runs, …, and what is exported of them
 
 Types are Spark DDL words, since Delta stores those; `Table.ddl` joins them.
 """
 
-from reasongen.schema.given import CANDIDATES, EVENTS, INPUTS, ITEMS, REFERENCES, SPLITS, USERS
+from reasongen.schema.given import (
+    BEFORE,
+    CANDIDATES,
+    EVENTS,
+    EXPOSURES,
+    FEEDBACK,
+    FEEDBACK_KINDS,
+    INPUTS,
+    ITEMS,
+    REFERENCES,
+    SPLITS,
+    USERS,
+)
 from reasongen.schema.table import ACTIONS, LOCALES, Column, Table
 from reasongen.schema.written import (
     ARCHIVE,
@@ -30,11 +42,15 @@ from reasongen.schema.written import (
 __all__ = [
     "ACTIONS",
     "ARCHIVE",
+    "BEFORE",
     "CANDIDATES",
     "DELETES",
     "EVENTS",
     "EXAMPLES",
     "EXPORT_SCHEMA",
+    "EXPOSURES",
+    "FEEDBACK",
+    "FEEDBACK_KINDS",
     "GENERATIONS",
     "INPUTS",
     "ITEMS",

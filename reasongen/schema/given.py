@@ -76,3 +76,45 @@ REFERENCES = Table(
     ),
     people=True,
 )
+
+FEEDBACK_KINDS = ("impression", "click", "dislike", "report", "purchase")
+
+EXPOSURES = Table(
+    "exposures",
+    (
+        _C("user_id", "string", "to whom; null: the row is left out"),
+        _C("item_id", "string", "what was recommended; null: the row is left out"),
+        _C("arm", "string", "the user's arm; null or not in the settings: the row is left out"),
+        _C("propensity", "double", "probability of what was shown, above 0, at most 1; else the row is left out"),
+        _C("shown_at", "timestamp", "when, UTC; null: the row is left out"),
+        _C("reason_id", "string", "the reason shown beside it; null: none", required=False),
+        _C("version", "string", "of that reason; null: none", required=False),
+        _C("segment", "string", "what a policy may look at; null: none", required=False),
+        _C("variant", "string", "what was drawn with that propensity within the arm; null: the arm", required=False),
+    ),
+    people=True,
+)
+
+FEEDBACK = Table(
+    "feedback",
+    (
+        _C("event_id", "string", "one id an event: the second row of an id is left out; null: the row is left out"),
+        _C("user_id", "string", "who; null: the row is left out"),
+        _C("item_id", "string", "on what; null: the row is left out"),
+        _C("kind", "string", f"one of {', '.join(FEEDBACK_KINDS)}; another word: the row is left out"),
+        _C("at", "timestamp", "when, UTC; null: the row is left out"),
+        _C("reason_id", "string", "the reason it answers; null: the newest exposure of the pair", required=False),
+        _C("version", "string", "of that reason; null: any", required=False),
+    ),
+    people=True,
+)
+
+BEFORE = Table(
+    "before",
+    (
+        _C("user_id", "string", "who; null: the row is left out"),
+        _C("value", "double", "the metric of this user before the start; null: the row is left out"),
+        _C("metric", "string", "which metric of the settings; null: every one", required=False),
+    ),
+    people=True,
+)

@@ -61,9 +61,12 @@ class ActReader:
     objects: re.Pattern[str]
     prefilter: Prefilter
 
-    def acts(self, plain: str, clauses: Sequence[tuple[int, int]]) -> list[Act]:
-        """Every act, in the order of the text; an act inside a longer one is not told twice."""
-        possible = [number for number in self.prefilter.possible(plain) if number < len(self.kinds)]
+    def acts(self, plain: str, clauses: Sequence[tuple[int, int]], possible: Sequence[int]) -> list[Act]:
+        """Every act, in the order of the text; an act inside a longer one is not told twice.
+
+        `possible`: what `prefilter` says of the text, asked once for acts and times.
+        """
+        possible = [number for number in possible if number < len(self.kinds)]
         ruled_out = [match.span() for match in self.not_acts.finditer(plain)] if possible else []
         found: list[Act] = []
         for kinds, pattern in (self.kinds[number] for number in possible):
@@ -79,9 +82,9 @@ class ActReader:
             if not any(other.start <= act.start and act.end < other.end for other in (*found[:at], *found[at + 1 :]))
         ]
 
-    def whens(self, plain: str, quantities: Sequence[Quantity]) -> list[When]:
+    def whens(self, plain: str, quantities: Sequence[Quantity], possible: Sequence[int]) -> list[When]:
         """Times ago: phrases of the language, and numbers of days, weeks, months with their "ago"."""
-        rows = (self.times[one - len(self.kinds)] for one in self.prefilter.possible(plain) if one >= len(self.kinds))
+        rows = (self.times[one - len(self.kinds)] for one in possible if one >= len(self.kinds))
         found = [When(*match.span(), least, most) for pattern, least, most in rows for match in pattern.finditer(plain)]
         for one in quantities:
             match = self.ago.match(plain, one.end) if one.dimension == "time" else None

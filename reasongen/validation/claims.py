@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from reasongen.validation.acts import ActReader, act_reader, done, marked_event, named_events, possessions, times_said
 from reasongen.validation.figures import numbers
@@ -21,7 +21,7 @@ from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece, cover
 from reasongen.validation.normal import NormalText, normalise
-from reasongen.validation.reading import Case, finding
+from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
 from reasongen.validation.rules import Action
 from reasongen.validation.told import interests, user_acts
@@ -29,13 +29,7 @@ from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
 MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
-
-
-class Opinion(Protocol):
-    """Asked of a text in which no check found anything: it may send it to a person, and can pass nothing."""
-
-    def findings(self, case: Case) -> list[Finding]:
-        """What it doubts, in characters of the normal text."""
+_SEEN = re.compile(r"\S")
 
 
 class Claim(NamedTuple):
@@ -66,8 +60,12 @@ class ClaimJudge:
         `bound`: spans that a renderer filled from evidence; they are claims as they stand, and no check asks of them.
         """
         if len(record.text) > MAX_CHARS:
-            return [finding("word", "block", 0, len(record.text), f"wanted at most {MAX_CHARS} characters")], []
-        case = self._read(record, grounds or self.grounds(record), bound)
+            return [too_long(record.text)], []
+        case = self.read(without_filled(record.text, bound), record, grounds or self.grounds(record), bound)
+        return self.findings(case, bound), sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
+
+    def findings(self, case: Case, bound: Sequence[Claim] = ()) -> list[Finding]:
+        """Every finding in a text that `read` has read."""
         checks = (
             open_words(case),
             names(case, self.lexicon),
@@ -81,38 +79,40 @@ class ClaimJudge:
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
-        findings += [_placed(case, one) for one in denials(case, bound, self.lexicon)]
+        findings += [_placed(case, one) for one in denials(case, self.lexicon)]
         if not findings and self.opinion is not None and not bound:
             findings = [_placed(case, one) for one in self.opinion.findings(case)]
         if not case.grounds.fields:  # nothing was given to judge by: a person may know
             findings = [one._replace(action="human") for one in findings]
-        return findings, sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
+        return findings
 
     def grounds(self, record: Record) -> Grounds:
         """The evidence of a record, indexed once for any number of texts."""
         return ground(record, self.lexicon)
 
-    def _read(self, record: Record, grounds: Grounds, bound: Sequence[Claim] = ()) -> Case:
-        text = _outside(normalise(record.text), bound)
+    def read(self, text: NormalText, record: Record, grounds: Grounds, bound: Sequence[Claim] = ()) -> Case:
+        """The text with its evidence. `text`: the record's, from `without_filled`."""
         plain = text.plain
         parts = clauses(plain)
         quantities = self.lexicon.reader.read(plain)
-        acts = self.acts.acts(plain, parts)
-        whens = self.acts.whens(plain, quantities)
+        possible = self.acts.prefilter.possible(plain)
+        acts = self.acts.acts(plain, parts, possible)
+        whens = self.acts.whens(plain, quantities, possible)
         turns = [
             turn
             for part in dict.fromkeys(act.clause for act in acts)
             for turn in times_said(self.acts, plain, part, quantities)
         ]
-        taken = [text.normal(one.start, one.end) for one in bound]
-        taken += [(one.start, one.end) for one in quantities]
+        filled = [text.normal(one.start, one.end) for one in bound]
+        taken = [*filled, *((one.start, one.end) for one in quantities)]
         taken += [(one.start, one.end) for one in whens]
         taken += [turn[:2] for turn in turns]
         pieces = cover(plain, grounds, self.lexicon, taken)
         told = {act.clause for act in acts}
         acts += [act for act in possessions(self.acts, plain, parts, pieces, grounds) if act.clause not in told]
-        case = Case(text, record, grounds, parts, quantities, acts, whens, turns, pieces, [])
-        marks = [(*text.normal(one.start, one.end), number) for one in bound if (number := _event_of(one)) is not None]
+        case = Case(text, record, grounds, filled, parts, quantities, acts, whens, turns, pieces, [])
+        events = map(_event_of, bound)
+        marks = [(*span, number) for span, number in zip(filled, events, strict=True) if number is not None]
         case.named = [
             marked_event(act, acts, marks, self.acts, plain) or named_events(act, parts, pieces, grounds)
             for act in acts
@@ -187,12 +187,11 @@ def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
 
 
-def denials(case: Case, bound: Sequence[Claim], lexicon: Lexicon) -> Iterator[Finding]:
+def denials(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
     """What a renderer filled from evidence, denied."""
-    flags = lexicon.negation.denied(case.text.plain, whole=False) if bound else b""
-    for one in bound:
-        start, end = case.text.normal(one.start, one.end)
-        if any(flags[start:end]):
+    flags = lexicon.negation.denied(case.text.plain, whole=False) if case.filled else b""
+    for start, end in case.filled if 1 in flags else ():
+        if 1 in flags[start:end]:
             yield finding("polarity", "human", start, end, "the evidence says it, the text denies it")
 
 
@@ -245,12 +244,18 @@ def _stands_in_item(case: Case, said: str) -> bool:
     return all(map(case.grounds.item_says, keys))
 
 
-def _outside(text: NormalText, bound: Sequence[Claim]) -> NormalText:
-    """The text with its filled spans blanked: 精美 before 的 is not the brand 美的, and a 小说 says nothing."""
+def too_long(text: str) -> Finding:
+    """What is said of a text above MAX_CHARS; no other check reads it."""
+    return finding("word", "block", 0, len(text), f"wanted at most {MAX_CHARS} characters")
+
+
+def without_filled(written: str, bound: Sequence[Claim]) -> NormalText:
+    """The normal text with its filled spans blanked: 精美 before 的 is not the brand 美的, and a 小说 says nothing."""
+    text = normalise(written)
     plain = text.plain
     for one in bound:
         start, end = text.normal(one.start, one.end)
-        plain = plain[:start] + re.sub(r"\S", "x", plain[start:end]) + plain[end:]
+        plain = plain[:start] + _SEEN.sub("x", plain[start:end]) + plain[end:]
     return NormalText(text.written, plain, text.starts, text.ends) if bound else text
 
 

@@ -16,10 +16,11 @@ from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.normal import normalise
 from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.record import Item, Record
-from reasongen.validation.words import words_of
+from reasongen.validation.words import compound_head, words_of
 
 Licence = tuple[int, int]  # fields that say it, fields that deny it
 NOTHING: Licence = (0, 0)
+_RUN = re.compile(r"[\w&'’]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,9 @@ class Grounds:
 
 def ground(record: Record, lexicon: Lexicon) -> Grounds:
     """Index the evidence of a record. Cost is linear in the text, with a cap for each field."""
-    own = tuple((name, text) for name, text in _item_fields(record.item) if text)
-    other = [
-        (f"event.{number}", " | ".join(part for part in (one.title, one.category.replace("/", " "), one.text) if part))
-        for number, one in enumerate(record.events)
-    ]
+    own, events, tags = fields_of(record)
+    other = [(f"event.{number}", text) for number, text in enumerate(events)]
     first = 1 << len(own)
-    tags = " | ".join(record.user.tags)
     return Grounds(
         fields=(*(f"item.{name}" for name, _ in own), *(name for name, _ in other), *(["user.tags"] if tags else [])),
         own=_item_index(lexicon, own),
@@ -128,6 +125,46 @@ def ground(record: Record, lexicon: Lexicon) -> Grounds:
         events=tuple(first << number for number in range(len(other))),
         heads=tuple(read_field(lexicon, one.title).head for one in record.events),
     )
+
+
+def fields_of(record: Record) -> tuple[tuple[tuple[str, str], ...], list[str], str]:
+    """The texts that a record's evidence is read from: the item's by name, one for each event, the user's tags."""
+    own = tuple((name, text) for name, text in _item_fields(record.item) if text)
+    events = [
+        " | ".join(part for part in (one.title, one.category.replace("/", " "), one.text) if part)
+        for one in record.events
+    ]
+    return own, events, " | ".join(record.user.tags)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def told(lexicon: Lexicon, text: str) -> frozenset[str] | None:
+    """All that a field can answer to: a text that asks for none of it cannot tell the field from another such.
+
+    English: words, keys and names; Chinese: single characters, of which whatever is asked is made. None where the
+    field states a quantity, which answers without words.
+    """
+    field = read_field(lexicon, text)
+    if field.quantities:
+        return None
+    said = frozenset().union(field.said, field.denied, field.terms, field.denied_terms, field.names, field.head)
+    return (
+        frozenset("".join(said)) if lexicon.locale == "zh" else frozenset(word for one in said for word in one.split())
+    )
+
+
+def asked(lexicon: Lexicon, plain: str) -> frozenset[str]:
+    """All that a normal text can ask of a field, in the same units as `told`."""
+    if lexicon.locale == "zh":
+        return frozenset(plain)
+    asks = set(_RUN.findall(plain))
+    for word in words_of(plain):
+        parts = [word]
+        if head := compound_head(word.form):
+            parts += [*words_of(head), *words_of(word.form.removesuffix(head))]
+        for part in parts:
+            asks |= {part.form, part.lemma, *part.keys}
+    return frozenset(asks)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -168,6 +205,7 @@ def forget_fields() -> None:
     """Drop every field that this process remembers (to measure what evidence never seen costs)."""
     read_field.cache_clear()
     _item_index.cache_clear()
+    told.cache_clear()
 
 
 def _item_fields(item: Item) -> Iterator[tuple[str, str]]:

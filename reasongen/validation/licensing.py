@@ -43,6 +43,8 @@ def cover(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[
     """The pieces of a normal text from left to right. `taken`: spans that another check answers for."""
     flags = lexicon.negation.denied(plain, whole=False)
     pieces = (_cover_chinese if lexicon.locale == "zh" else _cover_english)(plain, grounds, lexicon, taken)
+    if 1 not in flags:
+        return pieces
     return [
         replace(one, negated=True) if flags[one.end - 1] and not lexicon.denying.intersection(one.keys) else one
         for one in pieces
@@ -50,7 +52,10 @@ def cover(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[
 
 
 def _inside(start: int, end: int, spans: Spans) -> bool:
-    return any(first <= start and end <= last for first, last in spans)
+    for first, last in spans:  # noqa: SIM110 - asked of every piece; `any` would make a generator each time
+        if first <= start and end <= last:
+            return True
+    return False
 
 
 def _cover_english(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[Piece]:
@@ -112,18 +117,19 @@ def _cover_chinese(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans)
     options = _options(plain, grounds, lexicon, taken)
     size = len(plain)
     best = [0.0] + [float("inf")] * size
-    came: list[Piece | None] = [None] * (size + 1)
+    came: list[tuple[int, _Option]] = [(0, _NO_WAY)] * (size + 1)
     for start in range(size):
-        for cost, piece in options[start]:
-            if best[start] + cost < best[piece.end]:
-                best[piece.end], came[piece.end] = best[start] + cost, piece
+        reached = best[start]
+        for option in options[start]:
+            cost, end = reached + option[0], option[1]
+            if cost < best[end]:
+                best[end], came[end] = cost, (start, option)
     pieces: list[Piece] = []
     at = size
     while at > 0:
-        last = came[at]
-        assert last is not None
-        pieces.append(last)
-        at = last.start
+        start, (_, end, kind, said, denied, key) = came[at]
+        pieces.append(Piece(start, end, kind, said, denied, keys=(key,) if key else ()))
+        at = start
     pieces.reverse()
     return _whole_words(
         plain, grounds, [one for one in pieces if not _inside(one.start, one.end, taken) and _letter(plain, one)]
@@ -134,41 +140,43 @@ def _letter(plain: str, piece: Piece) -> bool:
     return any(one.isalnum() for one in plain[piece.start : piece.end])
 
 
-def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[list[tuple[float, Piece]]]:
-    options: list[list[tuple[float, Piece]]] = [[] for _ in plain]
+# Cost, end, kind, fields that say and that deny it, key: a tuple, since most of them are never taken.
+_Option = tuple[float, int, Kind, int, int, str]
+_NO_WAY: _Option = (0.0, 0, Kind.OPEN, 0, 0, "")
+
+
+def _options(plain: str, grounds: Grounds, lexicon: Lexicon, taken: Spans) -> list[list[_Option]]:
+    options: list[list[_Option]] = [[] for _ in plain]
     for start, end in taken:
-        options[start].append((0.0, Piece(start, end, Kind.NEUTRAL)))
+        options[start].append((0.0, end, Kind.NEUTRAL, 0, 0, ""))
     for start, end in latin_words(plain):
         said, denied = grounds.of(plain[start:end])
         neutral = plain[start:end] in lexicon.neutral
         kind = Kind.LICENSED if said or denied else Kind.NEUTRAL if neutral else Kind.OPEN
-        options[start].append((_GRAM, Piece(start, end, kind, said, denied, keys=(plain[start:end],))))
+        options[start].append((_GRAM, end, kind, said, denied, plain[start:end]))
     for start, written in enumerate(plain):
         han = written >= "\u3007"
-        options[start].append((_OPEN if han or written.isalnum() else 0.0, _one(start, han or written.isalnum())))
+        counts = han or written.isalnum()
+        options[start].append((_OPEN if counts else 0.0, start + 1, Kind.OPEN if counts else Kind.NEUTRAL, 0, 0, ""))
         for end in range(start + 1, min(start + MAX_GRAM, len(plain)) + 1) if han else ():
-            said, denied = grounds.of(plain[start:end])
+            gram = plain[start:end]
+            said, denied = grounds.of(gram)
             if not said and not denied:
                 break
-            kind = Kind.NEUTRAL if plain[start:end] in lexicon.neutral else Kind.LICENSED
-            piece = Piece(start, end, kind, said, denied, keys=(plain[start:end],))
-            options[start].append((_GRAM if end - start > 1 else _SINGLE, piece))
+            kind = Kind.NEUTRAL if gram in lexicon.neutral else Kind.LICENSED
+            options[start].append((_GRAM if end - start > 1 else _SINGLE, end, kind, said, denied, gram))
     for match in lexicon.guarded.finditer(plain):
         if grounds.of(match.group()) == NOTHING and grounds.term(match.group()) == NOTHING:
-            options[match.start()].append((0.0, Piece(*match.span(), Kind.OPEN)))
+            options[match.start()].append((0.0, match.end(), Kind.OPEN, 0, 0, ""))
     assert lexicon.pieces is not None
     for last, length in lexicon.pieces.iter(plain):
-        options[last + 1 - length].append((_NEUTRAL, Piece(last + 1 - length, last + 1, Kind.NEUTRAL)))
+        options[last + 1 - length].append((_NEUTRAL, last + 1, Kind.NEUTRAL, 0, 0, ""))
     for term, start, end in lexicon.term_spans(plain, None):
         said, denied = grounds.term(term)
         if said or denied:
             kind = Kind.NEUTRAL if term in lexicon.neutral else Kind.LICENSED
-            options[start].append((_GRAM, Piece(start, end, kind, said, denied, keys=(term,))))
+            options[start].append((_GRAM, end, kind, said, denied, term))
     return options
-
-
-def _one(start: int, counts: bool) -> Piece:
-    return Piece(start, start + 1, Kind.OPEN if counts else Kind.NEUTRAL)
 
 
 def _whole_words(plain: str, grounds: Grounds, pieces: list[Piece]) -> list[Piece]:

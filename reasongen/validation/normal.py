@@ -18,6 +18,7 @@ HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _HAN = re.compile(f"[{HAN}]")
 # What a writer puts between the characters of a Chinese word to hide it; a comma or a full stop ends a word instead.
 _GAP = re.compile(f"(?<=[{HAN}])[ .·•*\\-_~|/\\\\^+='\"`“”‘’#&⁃∙●○◆★☆]{{1,8}}(?=[{HAN}])")
+_GAPS = re.compile(f"{_GAP.pattern}|(?<= ) +")
 _SPELLED = re.compile(r"(?<![a-z0-9])[a-z](?:[ .\-_*]{1,2}[a-z]){3,40}(?![a-z0-9])")
 _DOTTED = re.compile(r"(?<=[a-z])[.*_·](?=[a-z](?:[^a-z]|$))|(?<=[^a-z][a-z])[*_·](?=[a-z])")
 _DIGIT_IN_WORD = re.compile(r"(?<=[a-z])[013457@$!]{1,2}(?=[a-z]{1,20})")
@@ -60,11 +61,7 @@ def normalise(text: str, evasions: Mapping[str, str] = {}) -> NormalText:
         plain = text.lower()
         if plain.isprintable() and not _disguised(plain):
             return NormalText(text, plain, range(len(text)), range(1, len(text) + 1))
-    letters = [letter for start, written in enumerate(text) for letter in _letters(written, start)]
-    plain = "".join(letter for letter, _, _ in letters)
-    starts = tuple(start for _, start, _ in letters)
-    ends = tuple(end for _, _, end in letters)
-    found = NormalText(text, plain, starts, ends)
+    found = _letter_by_letter(text)
     for edits in (_gaps, _spelled_out, _disguised_digits):
         found = _edited(found, edits(found.plain))
     return _edited(found, _pinyin(found.plain, evasions)) if evasions else found
@@ -73,9 +70,13 @@ def normalise(text: str, evasions: Mapping[str, str] = {}) -> NormalText:
 Edit = tuple[int, int, str]
 
 
-def _letters(written: str, start: int) -> Iterator[tuple[str, int, int]]:
-    for letter in _plain(written):
-        yield letter, start, start + 1
+def _letter_by_letter(text: str) -> NormalText:
+    read = list(map(_plain, text))
+    plain = "".join(read)
+    if len(plain) == len(text) and all(read):  # one for one
+        return NormalText(text, plain, range(len(text)), range(1, len(text) + 1))
+    starts = tuple(start for start, letters in enumerate(read) for _ in letters)
+    return NormalText(text, plain, starts, tuple(start + 1 for start in starts))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -104,7 +105,7 @@ def _disguised(plain: str) -> bool:
 
 
 def _gaps(plain: str) -> Iterator[Edit]:
-    for found in re.finditer(f"{_GAP.pattern}|(?<= ) +", plain):
+    for found in _GAPS.finditer(plain):
         yield *found.span(), ""
 
 

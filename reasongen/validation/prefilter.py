@@ -1,6 +1,8 @@
-"""Which of many patterns may stand in a text? One linear pass for all of them; only those are then matched exactly.
+"""Which of many patterns may stand in a text? One pass for the words that they need; then those patterns alone.
 
 Each pattern is given to RE2 without its lookarounds, which can only match more: what it does not find is not there.
+One automaton of all patterns together would grow with every new text (counted gaps multiply), so RE2's filter looks
+for the strings that a pattern cannot do without, and asks the patterns of those it finds one by one.
 """
 
 from __future__ import annotations
@@ -10,28 +12,26 @@ from collections.abc import Sequence
 import re2
 
 MAX_CHARS = 2000  # a longer text is matched exactly by every pattern: the automaton might run out of memory on it
-MAX_MEMORY = 1 << 28  # bytes that the automata may take at most
 
 
 class Prefilter:
-    """Patterns by their place in the list that it is made of."""
+    """Patterns by their place in the list that it is made of. Texts are in small letters, as normal texts are."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         options = re2.Options()
-        options.max_mem = MAX_MEMORY
         options.log_errors = False
         self._every = range(len(patterns))
         self._always: list[int] = []
         self._numbers: list[int] = []
-        self._set = re2.Set.SearchSet(options)
+        self._filter = re2.Filter()
         for number, pattern in enumerate(patterns):
             try:
-                self._set.Add(without_lookarounds(pattern))
+                self._filter.Add(without_lookarounds(pattern), options)
                 self._numbers.append(number)
             except re2.error:
                 self._always.append(number)
         if self._numbers:
-            self._set.Compile()
+            self._filter.Compile()
 
     def possible(self, text: str) -> Sequence[int]:
         """Numbers of the patterns that may match, and of those that RE2 cannot read, in no order."""
@@ -39,7 +39,7 @@ class Prefilter:
             return self._every
         if not self._numbers:
             return self._always
-        return [*self._always, *(self._numbers[one] for one in self._set.Match(text) or ())]
+        return [*self._always, *(self._numbers[one] for one in self._filter.Match(text) or ())]
 
 
 def without_lookarounds(pattern: str) -> str:

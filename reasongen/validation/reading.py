@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from reasongen.validation.acts import Act, When
 from reasongen.validation.gate import Finding
@@ -16,11 +17,13 @@ from reasongen.validation.rules import Action
 
 @dataclass
 class Case:
-    """Spans are of the normal text. `named`: for each act, the numbers of the events that its clause names."""
+    """Spans are of the normal text. `filled`: those that a renderer filled. `named`: for each act, the numbers of the
+    events that its clause names."""
 
     text: NormalText
     record: Record
     grounds: Grounds
+    filled: list[tuple[int, int]]
     clauses: list[tuple[int, int]]
     quantities: list[Quantity]
     acts: list[Act]
@@ -40,6 +43,13 @@ class Case:
     def bound(self) -> set[int]:
         """Events that some act names."""
         return {number for numbers in self.named for number in numbers}
+
+
+class Opinion(Protocol):
+    """Asked of a text in which no check found anything: it may send it to a person, and can pass nothing."""
+
+    def findings(self, case: Case) -> list[Finding]:
+        """What it doubts, in characters of the normal text."""
 
 
 def finding(kind: str, action: Action, start: int, end: int, detail: str) -> Finding:

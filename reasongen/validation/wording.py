@@ -1,15 +1,18 @@
-"""What do the words around a reason's marks claim, and does its frame bear them? Asked once per frame and skeleton.
+"""What do the words around a reason's marks claim, and does its frame bear them? Asked once per skeleton and what it
+can see of a frame.
 
 A filled mark is bound to its row by its name, so its literal bears nothing else and denies nothing: the answer is the
-same for every pair that shares prompt and sample, and is remembered. What a literal itself says is for the rules of
-the law, which read the rendered text. Where a template shows its literals, the text as it stands is asked instead.
+same for every pair that shares prompt and sample. It is also the same for two frames that differ only in words which
+the skeleton does not ask for (you bought [e1.items], whatever their noun is), and is remembered for both. What a
+literal itself says is for the rules of the law, which read the rendered text. Where a template shows its literals, the
+text as it stands is asked instead.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,18 +21,21 @@ from reasongen.prompts.frame import MARK, EvidenceLiterals, Frame, Literals
 from reasongen.prompts.render import Rendered
 from reasongen.validation.acts import ActReader
 from reasongen.validation.case import Failure
-from reasongen.validation.claims import Claim, ClaimJudge, claim_judge
+from reasongen.validation.claims import MAX_CHARS, Claim, ClaimJudge, claim_judge, too_long, without_filled
 from reasongen.validation.gate import Finding
+from reasongen.validation.grounds import asked, fields_of, told
 from reasongen.validation.licences import Licences, one_of
-from reasongen.validation.reading import finding
+from reasongen.validation.normal import NormalText
+from reasongen.validation.reading import Case, finding
 from reasongen.validation.record import Event, Item, Record, User
-from reasongen.validation.words import clauses
 
 # A neutral noun in the place of each mark: the checks read whole sentences.
 _STANDS_IN = {"zh": "商品", "en": "item"}
 _REMEMBERED = 1 << 15
 _ITSELF = ("[i.title]", "[i.this]")
-_MARKS = str.maketrans("，。；：！？", ",.;:!?")
+
+
+_NOBODY = User()
 
 
 class _Place(NamedTuple):
@@ -48,6 +54,16 @@ class _Found(NamedTuple):
     end: _Place
 
 
+class _Wording(NamedTuple):
+    """A text with its filled spans and their marks, read as far as it can be without a frame. `asks`: see `asked`."""
+
+    text: str
+    bound: tuple[Claim, ...]
+    marks: tuple[str, ...]
+    normal: NormalText
+    asks: frozenset[str]
+
+
 @dataclass(frozen=True)
 class WordingJudge:
     """The claim checks of one language; made once per process."""
@@ -57,7 +73,9 @@ class WordingJudge:
     def failures(self, frame: Frame, skeleton: str, rendered: Rendered) -> list[Failure]:
         """What the frame does not bear, in characters of the rendered text. No value of a row stands in a detail."""
         if frame.literals is not None:
-            found = self._ask(frame, rendered.text, _bound(rendered.claims), [one.mark for one in rendered.claims])
+            marks = [one.mark for one in rendered.claims]
+            wording = self._wording(rendered.text, _bound(rendered.claims), marks)
+            found = self._ask(frame, _record(frame, wording.text), wording)
         else:
             found = self._remembered(frame, skeleton)
         return [_filled_in(one, rendered) for one in found] if found else []
@@ -78,20 +96,47 @@ class WordingJudge:
         return len(claims) + len(bound) - len(allowed), max(0, borne - unfilled)
 
     def _remembered(self, frame: Frame, skeleton: str) -> tuple[_Found, ...]:
-        found = self._known.get((frame, skeleton))
+        wording = self._read.get(skeleton)
+        if wording is None:
+            if len(self._read) >= _REMEMBERED:
+                self._read.clear()
+            marks = [one.group() for one in MARK.finditer(skeleton)]
+            wording = self._read[skeleton] = self._wording(*_standing_in(skeleton, frame.locale), marks)
+        record = _record(frame, wording.text)
+        key = (skeleton, self._seen(frame, record, wording.asks))
+        found = self._known.get(key)
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            marks = [one.group() for one in MARK.finditer(skeleton)]
-            found = self._known[frame, skeleton] = self._ask(frame, *_standing_in(skeleton, frame.locale), marks)
+            found = self._known[key] = self._ask(frame, record, wording)
         return found
 
-    def _ask(self, frame: Frame, text: str, bound: Sequence[Claim], marks: Sequence[str]) -> tuple[_Found, ...]:
-        findings, _ = self._judge.judge(_record(frame, text), bound=bound)
-        plain = _without(text, bound)
-        findings += other_uses(plain, frame, self._uses)
-        findings += plurals(plain, frame, self._plurals, bound)
-        findings += acts_on_itself(plain, self._judge.acts, bound, marks)
+    def _wording(self, text: str, bound: Sequence[Claim], marks: Sequence[str]) -> _Wording:
+        normal = without_filled(text, bound)
+        return _Wording(text, tuple(bound), tuple(marks), normal, asked(self._judge.lexicon, normal.plain))
+
+    def _seen(self, frame: Frame, record: Record, asks: frozenset[str]) -> Hashable:
+        """The frame as a text sees it that asks for nothing else: a word that it cannot ask for is only there."""
+        own, events, _ = fields_of(record)
+        lexicon = self._judge.lexicon
+        words = []
+        for text in (*(text for _, text in own), *events):
+            can = told(lexicon, text)
+            words.append(text if can is None or not asks.isdisjoint(can) else bool(text))
+        rows = tuple((row.act, row.size) for row in frame.evidence)
+        return (frame.noun_class, tuple(name for name, _ in own), tuple(words), rows)
+
+    def _ask(self, frame: Frame, record: Record, wording: _Wording) -> tuple[_Found, ...]:
+        text, bound = wording.text, wording.bound
+        if len(text) > MAX_CHARS:
+            findings = [too_long(text)]
+        else:
+            case = self._judge.read(wording.normal, record, self._judge.grounds(record), bound)
+            findings = self._judge.findings(case, bound)
+            plain = _without(text, bound)
+            findings += other_uses(plain, frame, self._uses)
+            findings += plurals(plain, frame, self._plurals, bound)
+            findings += acts_on_itself(case, self._judge.acts, bound, wording.marks)
         ends = [0, *(claim.end for claim in bound)]
         return tuple(
             _Found(one.rule, f"version {one.version}: {one.action}", _place(one.start, ends), _place(one.end, ends))
@@ -112,7 +157,11 @@ class WordingJudge:
         return one_of(self.licences.words.plurals, self.licences.locale)
 
     @cached_property
-    def _known(self) -> dict[tuple[Frame, str], tuple[_Found, ...]]:
+    def _read(self) -> dict[str, _Wording]:
+        return {}
+
+    @cached_property
+    def _known(self) -> dict[Hashable, tuple[_Found, ...]]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,15 +185,17 @@ def plurals(plain: str, frame: Frame, pattern: re.Pattern[str], bound: Sequence[
         yield finding("plural", "human", *match.span(), "wanted more than one thing")
 
 
-def acts_on_itself(plain: str, reader: ActReader, bound: Sequence[Claim], marks: Sequence[str]) -> Iterator[Finding]:
+def acts_on_itself(case: Case, reader: ActReader, bound: Sequence[Claim], marks: Sequence[str]) -> Iterator[Finding]:
     """You bought this very one: no row of the evidence is the item itself."""
-    plain = plain.translate(_MARKS)
-    for act in reader.acts(plain, clauses(plain)):
-        inside = [number for number, one in enumerate(bound) if act.clause[0] <= one.start and one.end <= act.clause[1]]
-        if not any(bound[number].end <= act.start and bound[number].evidence != "item" for number in inside):
-            behind = [number for number in inside if act.end <= bound[number].start]
-            if behind and marks[behind[0]] in _ITSELF and reader.objects.fullmatch(plain, act.end, bound[behind[0]][0]):
-                yield finding("act", "human", *bound[behind[0]][:2], "wanted an act on an item of the evidence")
+    for act in case.acts:
+        first, last = act.clause
+        inside = [number for number, (start, end) in enumerate(case.filled) if first <= start and end <= last]
+        if not any(case.filled[number][1] <= act.start and bound[number].evidence != "item" for number in inside):
+            behind = next((number for number in inside if act.end <= case.filled[number][0]), None)
+            if behind is None or marks[behind] not in _ITSELF:
+                continue
+            if reader.objects.fullmatch(case.text.plain, act.end, case.filled[behind][0]):
+                yield finding("act", "human", *bound[behind][:2], "wanted an act on an item of the evidence")
 
 
 def _without(text: str, bound: Sequence[Claim]) -> str:
@@ -187,16 +238,16 @@ def _filled_in(found: _Found, rendered: Rendered) -> Failure:
 def _record(frame: Frame, text: str) -> Record:
     """What the frame shows as evidence: the item, an event for each row; literals only where the frame shows them."""
     literals = frame.literals or Literals()
-    item = Item(
-        title=literals.title,
-        tags=frame.words,
-        attributes={frame.attribute: literals.attr} if frame.attribute else {},
-        category=frame.noun,
-        brand=literals.brand or None,
-    )
+    given: dict[str, Any] = {
+        "title": literals.title,
+        "tags": frame.words,
+        "attributes": {frame.attribute: literals.attr} if frame.attribute else {},
+        "category": frame.noun,
+        "brand": literals.brand or None,
+    }
     hidden = [*literals.evidence, *[EvidenceLiterals()] * len(frame.evidence)]
     events = tuple(
-        Event(
+        Event.model_construct(
             event=row.act,
             title=row_literals.title,
             category=frame.noun if row.facet == "category" else "",
@@ -205,5 +256,5 @@ def _record(frame: Frame, text: str) -> Record:
         )
         for row, row_literals in zip(frame.evidence, hidden, strict=False)
     )
-    given: dict[str, Any] = {"text": text, "locale": frame.locale, "scenario": frame.scenario}
-    return Record.model_construct(**given, item=item, events=events, user=User())
+    whole: dict[str, Any] = {"text": text, "locale": frame.locale, "scenario": frame.scenario}
+    return Record.model_construct(**whole, item=Item.model_construct(**given), events=events, user=_NOBODY)
