@@ -20,6 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from opinion import ablation, held_back
+
 from reasongen.evaluation.skeletons import wilson
 from reasongen.validation.grounds import forget_fields
 from reasongen.validation.record import Record
@@ -28,6 +30,7 @@ from reasongen.validation.texts import TextJudge, load_text_judge
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = ("number", "unit", "user_fact", "brand")  # what of these passes is a falsehood told with a figure or a name
 HOSTILE_KB = 100
+HELD_PAIRS = 500  # per language, of faults that the second opinion was never trained on; benchmarks/opinion.py has more
 ROUNDS = 5  # of the same texts: nothing remembers a text
 Row = dict[str, Any]
 
@@ -55,10 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rules": rule_figures(judge, policy, rules_only=True),
         "rules and claims": rule_figures(judge, policy, rules_only=False),
         "cost": cost_figures(judge, truth),
+        "opinion, cases": opinion_figures(judge, truth),
+        "opinion, held": ablation(judge, load_text_judge(ROOT / "conf", opinion=False), held_back(HELD_PAIRS)),
     }
     for part, rows in figures.items():
         for name, figure in rows.items():
-            print(f"{part:16} {name:34} {figure}")
+            print(f"{part:16} {name:46} {figure}")
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
@@ -84,6 +89,12 @@ def claim_figures(judge: TextJudge, rows: Sequence[Row]) -> dict[str, str]:
             ]
             figures[f"{locale}: {kind} stopped"] = _share(stopped)
     return figures
+
+
+def opinion_figures(judge: TextJudge, rows: Sequence[Row]) -> dict[str, str]:
+    """With and without the second opinion, by kind and language; `held` gives the same for our own held-back faults."""
+    cases = [(Record.model_validate(row), "true" if row["true"] else row["kind"]) for row in rows]
+    return ablation(judge, load_text_judge(ROOT / "conf", opinion=False), cases)
 
 
 def rule_figures(judge: TextJudge, rows: Sequence[Row], *, rules_only: bool) -> dict[str, str]:

@@ -24,10 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", metavar="IN.jsonl", help="the texts with their evidence")
     parser.add_argument("--rules-only", action="store_true", help="ask the rules of the policy alone, not the claims")
-    parser.add_argument("--conf", default=str(CONF), help="folder that holds policies/ and licences/")
+    parser.add_argument("--no-second-opinion", action="store_true", help="ask rules and licences alone")
+    parser.add_argument("--conf", default=str(CONF), help="folder that holds policies/, licences/ and opinion/")
     options = parser.parse_args(argv)
     try:
-        judge = load_text_judge(options.conf)
+        judge = load_text_judge(options.conf, opinion=not (options.rules_only or options.no_second_opinion))
         lines = sys.stdin.buffer.readlines() if options.lines == "-" else _lines(Path(options.lines))
     except ReasongenError as error:
         print(error, file=sys.stderr)

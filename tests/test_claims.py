@@ -13,7 +13,7 @@ from reasongen.validation.claims import Claim
 from reasongen.validation.record import Record
 from reasongen.validation.texts import TextJudge, load_text_judge
 
-JUDGE: TextJudge = load_text_judge(ROOT / "conf")
+JUDGE: TextJudge = load_text_judge(ROOT / "conf", opinion=False)  # each check alone
 
 LAMP: dict[str, Any] = {
     "item": {

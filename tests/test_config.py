@@ -17,6 +17,8 @@ from reasongen.experiments.settings import ExperimentSettings
 from reasongen.prompts import load_locale, load_template
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
+from reasongen.sample.sentences import Sentences
+from reasongen.training.opinion import OpinionSettings
 from reasongen.training.settings import FinetuneSettings, TrainSettings
 from reasongen.validation.licences import Acts, Synonyms, Units, Words
 from reasongen.validation.rules import Evasions, load_rule
@@ -74,6 +76,8 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "privacy/*.yaml": lambda path: load_settings(PrivateWords, path),
     "policies/*/*.yaml": load_rule,
     "policies/evasions.yaml": lambda path: load_settings(Evasions, path),
+    "opinion.yaml": lambda path: load_settings(OpinionSettings, path),
+    "opinion/*.yaml": lambda path: load_settings(Sentences, path),
     "world/*.yaml": lambda path: load_settings(Lexicon, path),
 }
 

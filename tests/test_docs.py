@@ -27,7 +27,7 @@ import settings  # noqa: E402
 
 MKDOCS = ROOT / ".local" / "docs" / "bin" / "mkdocs"
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
-OTHERS = {"train", "tune", "evaluate", "promote", "sample_world", "experiment"}
+OTHERS = {"train", "train_opinion", "tune", "evaluate", "promote", "sample_world", "experiment"}
 """Jobs that do not read the settings of a night."""
 ITS_OWN = ("spark.driver", "spark.executor", "spark.sql")
 """Spark's own settings look like ours."""

@@ -7,6 +7,7 @@ behaviour    users × items → events, candidates
 dirt         every fault of a row, planted and counted; oddities: the items that arrive odd
 faults       faults of a whole table, for tests of the contract
 world        all of it → events (Delta), items (JSON lines), candidates (Parquet), users (CSV), world.json
+planted      true reasons and planted faults about its items: sentences.py (conf/opinion), cast.py (evidence of a pair)
 big          even tables of any size, no dirt, for benchmarks
 """
 

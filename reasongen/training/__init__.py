@@ -16,7 +16,8 @@
     promoting.py  whether a candidate takes the place of the model that nights load
     registry.py   the models that nights may load: folders, what was decided, and `current`
     directory.py  what a run leaves behind: weights or adapter, tokenizer, template, recipe
+    opinion.py    the second opinion of validation, from texts with labels to weights; thresholds.py: when it speaks
     settings.py   conf/train.yaml and conf/finetune/*.yaml
 
-Imports torch where it trains, never Spark. `corpus` needs neither.
+Imports torch where it trains, never Spark. `corpus` and `opinion` need neither.
 """

@@ -11,6 +11,7 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
 
     gate.py       the rules of conf/policies behind normal.py (one spelling), prefilter.py (one pass) and facts.py
     claims.py     what a text claims against what its evidence bears: words (licensing.py), quantities, acts (told.py)
+    opinion.py    a second opinion on what claims.py lets pass: what is told side by side (aligned.py)
     grounds.py    the evidence by field, with what conf/licences lets follow from it (lexicon.py)
 """
 

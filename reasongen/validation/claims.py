@@ -21,7 +21,7 @@ from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece, cover
 from reasongen.validation.normal import NormalText, normalise
-from reasongen.validation.reading import Case, finding
+from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
 from reasongen.validation.rules import Action
 from reasongen.validation.told import interests, user_acts
@@ -50,6 +50,7 @@ class ClaimJudge:
     causes: re.Pattern[str]
     relations: re.Pattern[str]
     conditions: re.Pattern[str]
+    opinion: Opinion | None = None
 
     def judge(
         self, record: Record, grounds: Grounds | None = None, bound: Sequence[Claim] = ()
@@ -79,6 +80,8 @@ class ClaimJudge:
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
         findings += [_placed(case, one) for one in denials(case, self.lexicon)]
+        if not findings and self.opinion is not None and not bound:
+            findings = [_placed(case, one) for one in self.opinion.findings(case)]
         if not case.grounds.fields:  # nothing was given to judge by: a person may know
             findings = [one._replace(action="human") for one in findings]
         return findings

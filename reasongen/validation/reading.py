@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from reasongen.validation.acts import Act, When
 from reasongen.validation.gate import Finding
@@ -42,6 +43,13 @@ class Case:
     def bound(self) -> set[int]:
         """Events that some act names."""
         return {number for numbers in self.named for number in numbers}
+
+
+class Opinion(Protocol):
+    """Asked of a text in which no check found anything: it may send it to a person, and can pass nothing."""
+
+    def findings(self, case: Case) -> list[Finding]:
+        """What it doubts, in characters of the normal text."""
 
 
 def finding(kind: str, action: Action, start: int, end: int, detail: str) -> Finding:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from reasongen.schema import LOCALES
 from reasongen.validation.claims import Claim, ClaimJudge, claim_judge
 from reasongen.validation.gate import Compiled, Finding, compile_policy
 from reasongen.validation.licences import load_licences
+from reasongen.validation.opinion import load_opinion
 from reasongen.validation.record import Record
 from reasongen.validation.rules import load_policy
 
@@ -80,10 +81,12 @@ def outcome_of(findings: Iterable[Finding]) -> Outcome:
     return "refuse" if actions & {"block", "rewrite"} else "review" if "human" in actions else "pass"
 
 
-def load_text_judge(conf: str | Path) -> TextJudge:
-    """Policies and licences below a folder conf/. Raises ConfigError that names every fault."""
+def load_text_judge(conf: str | Path, *, opinion: bool = True) -> TextJudge:
+    """Policies, licences and, with `opinion`, the second opinion below a folder conf/. Raises ConfigError that names
+    every fault."""
     policy = load_policy(Path(conf) / "policies")
-    return TextJudge(
-        {locale: compile_policy(policy, locale) for locale in LOCALES},
-        {locale: claim_judge(load_licences(Path(conf) / "licences", locale)) for locale in LOCALES},
-    )
+    claims = {locale: claim_judge(load_licences(Path(conf) / "licences", locale)) for locale in LOCALES}
+    if opinion:
+        second = load_opinion(Path(conf) / "opinion" / "weights.json")
+        claims = {locale: replace(one, opinion=second.get(locale)) for locale, one in claims.items()}
+    return TextJudge({locale: compile_policy(policy, locale) for locale in LOCALES}, claims)
