@@ -245,6 +245,33 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
+def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishes(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were staged; the list is read again before the commit, not only after it."""
+    real_stage, real_publish = attempt.stage, attempt.publish
+    told: list[int] = []
+
+    def forget_once(*given: Any, **named: Any) -> int:
+        version = real_stage(*given, **named)
+        if not told:
+            told.append(erased(Path(named["path"])))
+            forget_users(spark, config_of(lake), USERS)
+        return version
+
+    def look(*given: Any, **named: Any) -> int:
+        version = real_publish(*given, **named)
+        told.append(erased(lake / "reasons"))
+        return version
+
+    monkeypatch.setattr(attempt, "stage", forget_once)
+    monkeypatch.setattr(attempt, "publish", look)
+    assert generate_night(spark, config_of(lake, "engine.seed=4")).status == "published"
+    assert told[0] > 0
+    assert told[1:] == [0]
+
+
 @LONG
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
