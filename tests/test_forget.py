@@ -249,7 +249,7 @@ def test_who_is_forgotten_while_a_night_publishes_is_not_published(
 def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishes(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They were staged; the list is read again before the commit, not only after it."""
+    """They were staged, and stand in the inputs; the list is read again before the commit, not only after it."""
     real_stage, real_publish = attempt.stage, attempt.publish
     told: list[int] = []
 
@@ -257,7 +257,7 @@ def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishe
         version = real_stage(*given, **named)
         if not told:
             told.append(erased(Path(named["path"])))
-            forget_users(spark, config_of(lake), USERS)
+            forget_users(spark, config_of(lake, "forget.inputs=false"), USERS)
         return version
 
     def look(*given: Any, **named: Any) -> int:
@@ -267,7 +267,7 @@ def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishe
 
     monkeypatch.setattr(attempt, "stage", forget_once)
     monkeypatch.setattr(attempt, "publish", look)
-    assert generate_night(spark, config_of(lake, "engine.seed=4")).status == "published"
+    assert generate_night(spark, config_of(lake, "engine.seed=4", "forget.inputs=false")).status == "published"
     assert told[0] > 0
     assert told[1:] == [0]
 
