@@ -1,8 +1,7 @@
 """Is a text true and may it be shown? Asked as the night asks it: the whole verdict on the rendered text, and before
 it, how many of the words and literals that it states its frame bears.
 
-The night's own Judge (pipeline) asks the same of the same parts and adds what people took down; a test holds both to
-one answer.
+The night's own Judge (pipeline) asks the same rulebook and adds what people took down; a test holds both to one answer.
 """
 
 from __future__ import annotations
@@ -14,17 +13,11 @@ from functools import cached_property
 from reasongen.errors import ConfigError
 from reasongen.prompts import Frame, Literals, Rendered, Renderer, load_locales
 from reasongen.validation import (
-    Compiled,
-    LocaleLimits,
     Policy,
+    Rulebook,
     WordingJudge,
-    category_of,
-    compile_policy,
-    judge,
-    limits_of,
     load_licences,
     load_policy,
-    unlawful,
 )
 
 
@@ -60,22 +53,12 @@ class Truth:
         return self.told(replace(frame, literals=literals), literals, text)
 
     def _refused(self, frame: Frame, skeleton: str, rendered: Rendered, finish: str) -> list[str]:
-        """As pipeline.judging.Judge.verdict: the law and the evidence are asked of what the structure lets pass."""
-        verdict = judge(rendered, skeleton, finish, frame, self._limits)
-        if not verdict.passed:
-            return [one.rule for one in verdict.failures]
-        category = category_of(frame.noun, frame.noun_class)
-        found = unlawful(self._gates[frame.locale], rendered.text, category)
-        found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
-        return [one.rule for one in found]
+        """As pipeline.judging.Judge.verdict, but for what people decided."""
+        return [one.rule for one in self._rules.verdict(rendered, skeleton, finish, frame).failures]
 
     @cached_property
-    def _limits(self) -> Mapping[str, LocaleLimits]:
-        return limits_of(self.renderer.locales)
-
-    @cached_property
-    def _gates(self) -> Mapping[str, Compiled]:
-        return {name: compile_policy(self.policy, name) for name in self.renderer.locales}
+    def _rules(self) -> Rulebook:
+        return Rulebook(self.renderer.locales, self.policy, self.wordings)
 
 
 def load_truth(locale_files: str, policies: str, licences: str, locales: frozenset[str]) -> Truth:

@@ -22,20 +22,14 @@ import pyarrow.compute as pc
 from reasongen.pipeline.doubting import DOUBTED, doubted
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
 from reasongen.validation import (
+    PASSED,
     POLICY_VERSION,
-    Compiled,
-    Failure,
-    LocaleLimits,
     Policy,
     Reviewed,
+    Rulebook,
     Verdict,
     Withdrawn,
     WordingJudge,
-    category_of,
-    compile_policy,
-    judge,
-    limits_of,
-    unlawful,
 )
 
 T = TypeVar("T")
@@ -80,15 +74,8 @@ class Judge:
     reviewed: Reviewed = field(default_factory=Reviewed)
 
     @cached_property
-    def _limits(self) -> Mapping[str, LocaleLimits]:
-        return limits_of(self.renderer.locales)
-
-    @cached_property
-    def _gates(self) -> Mapping[str, Compiled]:
-        return {name: compile_policy(self.policy, name) for name in self.renderer.locales}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_limits", "_gates")}
+    def _rules(self) -> Rulebook:
+        return Rulebook(self.renderer.locales, self.policy, self.wordings)
 
     @property
     def policy_version(self) -> str:
@@ -126,17 +113,15 @@ class Judge:
 
         `skeleton_hash`: where the skeleton is not word for word the one that was written.
         """
-        verdict = judge(rendered, skeleton, finish_reason, frame, self._limits)
-        found: list[Failure] = []
-        if verdict.passed:
-            found += unlawful(self._gates[frame.locale], rendered.text, category_of(frame.noun, frame.noun_class))
-            found += self.wordings[frame.locale].failures(frame, skeleton, rendered)
         skeleton_hash = skeleton_hash or _skeleton_hash(skeleton)
-        found += self.withdrawn.failures(rendered.text, skeleton_hash)
-        found += self.reviewed.failures(rendered.text, frame.locale, skeleton_hash)
+        found = (
+            *self._rules.verdict(rendered, skeleton, finish_reason, frame).failures,
+            *self.withdrawn.failures(rendered.text, skeleton_hash),
+            *self.reviewed.failures(rendered.text, frame.locale, skeleton_hash),
+        )
         if not found or self.reviewed.lifts(found, rendered, skeleton_hash, frame):
-            return verdict
-        return Verdict(False, (*verdict.failures, *found))
+            return PASSED
+        return Verdict(False, found)
 
     def valid_until(self, rendered: Rendered, days: list[date]) -> date:
         """The last day on which the words are true: "lately" ages, the rest is shown for `valid_days`.

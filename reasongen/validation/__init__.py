@@ -1,6 +1,7 @@
 """May one reason be shown? Pure: no Spark, no torch. (Whether a run may be published is quality, another package.)
 
-verdict.py     all rules on one rendered text, all findings kept
+whole.py       the whole verdict of code: structure, law, evidence
+verdict.py     the structural rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
 withdrawn.py   what a person took down
@@ -15,24 +16,25 @@ texts.py       free text with its evidence: rules of the policy and claims; the 
     grounds.py    the evidence by field, with what conf/licences lets follow from it (lexicon.py)
 """
 
-from reasongen.validation.case import Failure, LocaleLimits, limits_of
+from reasongen.validation.case import Failure, limits_of
 from reasongen.validation.forbidden import Forbidden
-from reasongen.validation.gate import Compiled, category_of, compile_policy, unlawful
+from reasongen.validation.gate import category_of, compile_policy, unlawful
 from reasongen.validation.licences import load_licences
 from reasongen.validation.reviewed import Reviewed
 from reasongen.validation.rules import Policy, load_policy
-from reasongen.validation.verdict import POLICY_VERSION, Verdict, judge
+from reasongen.validation.verdict import PASSED, POLICY_VERSION, Verdict, judge
+from reasongen.validation.whole import Rulebook
 from reasongen.validation.withdrawn import Withdrawn, plain
 from reasongen.validation.wording import WordingJudge
 
 __all__ = [
+    "PASSED",
     "POLICY_VERSION",
-    "Compiled",
     "Failure",
     "Forbidden",
-    "LocaleLimits",
     "Policy",
     "Reviewed",
+    "Rulebook",
     "Verdict",
     "Withdrawn",
     "WordingJudge",
