@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
-import subprocess
-from html import unescape
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CHROMIUM
 from labelled import rows, write
-from test_report_browser import CHROMIUM, FRAME, PROBE, SECONDS
+from probe import look, with_probe
 
 from reasongen.evaluation.scoring import COMPARED, MAIN, SEGMENTS
 from reasongen.evaluation.table import COLUMNS
@@ -52,21 +50,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def looks(page: Path) -> dict[str, Any]:
     """What the probe found, by `language width`; `console`: every line written there. All that folds is open."""
     text = page.read_text(encoding="utf-8").replace("<details>", "<details open>")
-    (page.parent / "probed.html").write_text(text.replace("</body>", PROBE + "</body>"))
-    frames = [
-        f'<iframe id="{language} {width}" style="width: {width}px; height: 800px; border: 0"'
-        f' src="probed.html#{language}"></iframe>'
-        for language, width in LOOKS
-    ]
-    (page.parent / "frames.html").write_text(FRAME + "".join(frames) + "</body>")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--hide-scrollbars", "--window-size=1400,900", "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=20000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, f"file://{page.parent / 'frames.html'}"], capture_output=True, text=True, timeout=SECONDS, check=True
-    )
-    (probe,) = re.findall(r'<body data-probe="([^"]*)"', done.stdout)
-    return {**json.loads(unescape(probe)), "console": [line for line in done.stderr.splitlines() if "CONSOLE" in line]}
+    (page.parent / "probed.html").write_text(with_probe(text))
+    return look(page.parent, {f"{language} {width}": (f"probed.html#{language}", width) for language, width in LOOKS})
 
 
 @pytest.mark.parametrize(("language", "width"), LOOKS)

@@ -8,7 +8,6 @@ import runpy
 import subprocess
 import sys
 from dataclasses import replace
-from html import unescape
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_report_browser import CHROMIUM, FRAME, PROBE, SECONDS
+from browser import CHROMIUM
+from probe import SECONDS, look, with_probe
 from trials import done, settings, shown, tables
 
 from reasongen.config import load_settings
@@ -203,21 +203,11 @@ def looks(sample: Path) -> dict[str, Any]:
         (sample / "blocked.html").write_text(render_experiment(figures | {"status": "blocked"}))
     for name in NAMES:
         text = (sample / f"{name}.html").read_text().replace("<details>", "<details open>")
-        (sample / f"probed-{name}.html").write_text(text.replace("</body>", PROBE + "</body>"))
-    frames = [
-        f'<iframe id="{name} {language} {width}" style="width: {width}px; height: 800px; border: 0"'
-        f' src="probed-{name}.html#{language}"></iframe>'
-        for name, language, width in LOOKS
-    ]
-    (sample / "frames.html").write_text(FRAME + "".join(frames) + "</body>")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--hide-scrollbars", "--window-size=1400,900", "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={sample / 'profile'}", "--virtual-time-budget=20000", "--dump-dom"]
-    run = subprocess.run(
-        [*command, f"file://{sample / 'frames.html'}"], capture_output=True, text=True, timeout=SECONDS, check=True
+        (sample / f"probed-{name}.html").write_text(with_probe(text))
+    return look(
+        sample,
+        {f"{name} {language} {width}": (f"probed-{name}.html#{language}", width) for name, language, width in LOOKS},
     )
-    (probe,) = re.findall(r'<body data-probe="([^"]*)"', run.stdout)
-    return {**json.loads(unescape(probe)), "console": [line for line in run.stderr.splitlines() if "CONSOLE" in line]}
 
 
 @pytest.mark.parametrize(("name", "language", "width"), LOOKS)

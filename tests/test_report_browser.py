@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 from datetime import timedelta
-from html import unescape
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CHROMIUM
+from probe import look, with_probe
 from report_lake import NIGHT, claim, config_over, reason_rows, run_row, sample_row, write_lake
 
 from reasongen.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SECONDS = 120
-PROBE = """
-<script>
-addEventListener("load", function () {
-  if (location.hash === "#zh") { document.getElementById("in-zh").click(); }
-  function wide(node) { return node.getBoundingClientRect().right > innerWidth + 1 && !node.closest(".unseen, thead"); }
-  function drawn(letter) {
-    var canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
-    pen.font = "40px " + getComputedStyle(document.body).fontFamily;
-    pen.fillText(letter, 0, 45);
-    return canvas.toDataURL();
-  }
-  var shown = Array.from(document.querySelectorAll("h1 span")).filter(function (one) { return one.offsetWidth; });
-  function all(what) { return Array.from(document.querySelectorAll(what)); }
-  parent.postMessage(JSON.stringify({
-    width: innerWidth, scroll: document.documentElement.scrollWidth, language: document.documentElement.lang,
-    outside: performance.getEntriesByType("resource").map(function (one) { return one.name; }),
-    wide: all("body *").filter(wide).map(function (one) { return one.outerHTML.slice(0, 90); }),
-    pictures: all("figure svg").map(function (one) { return one.getBoundingClientRect().width; }),
-    missing: Array.from("理由夜次候选").filter(function (letter) { return drawn(letter) === drawn("\\u{10FFFD}"); }),
-    blank: drawn("理") === drawn(" "), heading: shown.map(function (one) { return one.textContent; }).join(" ")
-  }), "*");
-});
-</script>"""
-FRAME = """<!doctype html><body><script>
-var found = {};
-addEventListener("message", function (told) {
-  document.querySelectorAll("iframe").forEach(function (one) {
-    if (one.contentWindow === told.source) { found[one.id] = JSON.parse(told.data); }
-  });
-  document.body.dataset.probe = JSON.stringify(found);
-});
-</script>"""
-"""A window of Chromium is never narrower than 500 pixels: a frame in it is."""
 NIGHTS = ["2026-03-02-recommendation", "2026-03-03-recommendation", "2026-03-04-recommendation"]
 LOOKS = list(product([*NIGHTS, "index"], ["en", "zh"], [1280, 390]))
 
@@ -81,27 +45,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = config_over(folder / "lake", folder / "items.jsonl", f"night='{NIGHT + timedelta(night)}'")
         write_report(config, out=str(folder / "pages"))
     for page in (folder / "pages").glob("*.html"):
-        page.write_text(page.read_text().replace("</body>", PROBE + "</body>"))
+        page.write_text(with_probe(page.read_text()))
     return folder / "pages"
 
 
 @pytest.fixture(scope="module")
 def looks(pages: Path) -> dict[str, Any]:
     """What the probe found in each page, by `name language width`; `console`: every line that they wrote there."""
-    frames = [
-        f'<iframe id="{name} {language} {width}" style="width: {width}px; height: 800px; border: 0"'
-        f' src="{name}.html#{language}"></iframe>'
-        for name, language, width in LOOKS
-    ]
-    (pages / "frames.html").write_text(FRAME + "".join(frames) + "</body>")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--hide-scrollbars", "--window-size=1400,900", "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={pages / 'profile'}", "--virtual-time-budget=20000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, f"file://{pages / 'frames.html'}"], capture_output=True, text=True, timeout=SECONDS, check=True
+    return look(
+        pages,
+        {f"{name} {language} {width}": (f"{name}.html#{language}", width) for name, language, width in LOOKS},
     )
-    (probe,) = re.findall(r'<body data-probe="([^"]*)"', done.stdout)
-    return {**json.loads(unescape(probe)), "console": [line for line in done.stderr.splitlines() if "CONSOLE" in line]}
 
 
 @pytest.mark.parametrize(("name", "language", "width"), LOOKS)
