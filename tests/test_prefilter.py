@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from conftest import ROOT
 from hypothesis import given
@@ -50,6 +52,14 @@ PIECES = [
 )
 def test_lookarounds_go_and_all_else_stays(pattern: str, plain: str) -> None:
     assert without_lookarounds(pattern) == plain
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [("xa{,3}b", "xaab"), (r"\d元", "٣元"), (r"中\b ", "中 "), ("a{2}b", "aab")]
+)
+def test_what_re2_reads_otherwise_is_possible_too(pattern: str, text: str) -> None:
+    assert re.search(pattern, text)
+    assert list(Prefilter(["zz", pattern]).possible(text)) == [1]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.sampled_from(["zh", "en"]), st.sampled_from(["", " "]))

@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from forgotten import ROOT, config_of, people, plant_world
 from pyspark.sql import SparkSession
 
 from reasongen.config import NightConfig
-from reasongen.pipeline import generate_night, plan_night, withdraw
+from reasongen.pipeline import attempt, generate_night, plan_night, withdraw
 from reasongen.pipeline.reviewing import waiting_of
 from reasongen.prompts.frame import MARK
 from reasongen.review import Decision, Waiting, add_decision, read_waiting
@@ -166,6 +167,27 @@ def test_a_rule_that_is_withdrawn_takes_down_what_was_accepted_before(spark: Spa
     assert withdraw(spark, config, "rule", RULE).reasons == yes.pairs
     run = generate_night(spark, config)
     assert run.tokens_out == 0
+    assert reasons(lake).filter(pl.col("skeleton_hash") == yes.skeleton_hash).height == 0
+
+
+@pytest.mark.slow
+def test_a_rule_that_is_withdrawn_while_a_night_works_is_doubted_by_it(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, yes = settings(lake), read_waiting(str(lake))[0]
+    decide(lake, yes, "accept")
+    real = attempt.read_withdrawals
+    withdrew: list[str] = []
+
+    def first_withdraw(*given: Any) -> Any:
+        if not withdrew:
+            withdraw(spark, config, "rule", RULE)
+            withdrew.append(RULE)
+        return real(*given)
+
+    monkeypatch.setattr(attempt, "read_withdrawals", first_withdraw)
+    generate_night(spark, config)
+    assert len(withdrew) == 1
     assert reasons(lake).filter(pl.col("skeleton_hash") == yes.skeleton_hash).height == 0
 
 

@@ -24,6 +24,7 @@ from jobs.review import main
 from reasongen.errors import ConfigError
 from reasongen.review import ReviewServer, Waiting, add_waiting, read_decisions, read_waiting, standing, state_of
 from reasongen.review.page import current, id_of, parts_of
+from reasongen.review.session import COOKIE
 
 TOKEN = "a-token-for-the-tests-alone"
 NASTY = '<script>alert(1)</script> feels velvety & "soft" [i.this].'
@@ -129,6 +130,22 @@ def test_an_edit_a_label_and_a_note_are_kept(server: ReviewServer) -> None:
 def test_what_is_no_decision_changes_nothing(server: ReviewServer, fields: dict[str, str]) -> None:
     assert Reader(server).post("/decide", **{"id": id_of(ROWS[0]), **fields}).status == 400
     assert said(server) == []
+
+
+def test_rows_of_two_versions_of_the_rules_are_two_rows() -> None:
+    """The licences' digest ends both."""
+    older = replace(ROWS[0], policy_version=ROWS[0].policy_version.replace("structural-2", "structural-1"))
+    assert older != ROWS[0]
+    assert id_of(older) != id_of(ROWS[0])
+
+
+def test_a_cookie_of_another_program_locks_nobody_out(server: ReviewServer) -> None:
+    cookie = server.sessions.enter("ann", "")
+    assert cookie is not None
+    for others in ('prefs={"a":1,"b":2}; ', "a=b c; ", "x; "):
+        session = server.sessions.of(f"{others}{COOKIE}={cookie}")
+        assert session is not None
+        assert session.reviewer == "ann"
 
 
 def test_two_at_once_lose_nothing(server: ReviewServer) -> None:

@@ -172,13 +172,14 @@ def test_no_literal_moves_the_answer(locale: str, title: str, value: str, count:
 
 SEEN = {
     "en": (
-        ["tent", "rain jacket", "waterproof", "not waterproof", "not wobbly", "3 l", "Fellmark", "proof", "warm"],
+        ["tent", "rain jacket", "waterproof", "not waterproof", "not wobbly", "3 l", "Fellmark", "proof", "Ju"],
         [
             "You bought [e1.items]; [i.title] is waterproof.",
             "You bought the tent, so [i.this] keeps the rain out.",
             "You bought [e1.items]; [i.this] is wobbly, something to drink, and holds three litres.",
             "You looked at [e2.title], and Fellmark makes [i.this] warm, not sugary.",
             "You bought [e1.items], and [i.title] goes with them; it is splashproof.",
+            "You bought [e1.items], and we think Fellmark'll like Ju$t [i.this].",
         ],
     ),
     "zh": (

@@ -70,7 +70,7 @@ class Attempt:
                 next_slice = self._generate("prompts", count, self.config.engine.samples, next_slice)
         with self.stages.stage("judge"):
             withdrawals = read_withdrawals(self.spark, self.config.root)
-            judge = with_people(self.tools.judge(self.config), self.config.root, withdrawals, self.reviewed)
+            judge = with_people(self.tools.judge(self.config), self.config.root, withdrawals)
             version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
         with self.stages.stage("retry"):
             version = self._retry(to_make, judge, version, next_slice)
@@ -87,8 +87,6 @@ class Attempt:
             with self.stages.stage("publish"):
                 self.lease.check()
                 self._publish(classed, kept, reasons)
-        with self.stages.stage("review"):
-            self._queue(classed)
         # Who was forgotten, or what was withdrawn, after the lists were read is in these tables again, where staged.
         seen = None if suppressed is None else suppressed.version
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
@@ -97,6 +95,8 @@ class Attempt:
         if passed:
             with self.stages.stage("archive"):
                 archive(self.spark, self.config.root, self.config.scenario, self.run.token)
+        with self.stages.stage("review"):
+            self._queue(classed, judge.reviewed)
 
     def _table(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.paths[name])
@@ -193,12 +193,13 @@ class Attempt:
             say("gate refused: " + "; ".join(gate.refusals()))
         return gate.passed
 
-    def _queue(self, classed: DataFrame) -> None:
-        """What waits for a person. Not by a stream: it sees too few users at once to say what they share."""
-        if self.users is not None:
+    def _queue(self, classed: DataFrame, reviewed: Reviewed) -> None:
+        """What waits for a person. Not by a stream or a part of a night: they see too few users at once to say what
+        these share."""
+        if self.users is not None or self.config.limit is not None:
             return
         most = self.config.review.per_night
-        if queued := queue_doubted(classed, self.config.root, self.reviewed, per_night=most, run=self.run):
+        if queued := queue_doubted(classed, self.config.root, reviewed, per_night=most, run=self.run):
             say(f"review: {queued:,} sentences more wait for a person")
 
     def _publish(self, classed: DataFrame, kept: DataFrame, reasons: DataFrame) -> None:

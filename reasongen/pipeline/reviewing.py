@@ -32,10 +32,9 @@ _PLACE = ["locale", "skeleton_hash"]
 _GROUP = [*_PLACE, "key"]
 
 
-def with_people(judge: Judge, root: str, withdrawals: Withdrawals, reviewed: Reviewed | None = None) -> Judge:
-    """The judge with what people took down and decided; `reviewed` where it was read before."""
-    if reviewed is None:
-        reviewed, _ = read_reviewed(root, judge.policy_version, withdrawals)
+def with_people(judge: Judge, root: str, withdrawals: Withdrawals) -> Judge:
+    """The judge with what people took down and have decided by now: an accept holds against no later withdrawal."""
+    reviewed, _ = read_reviewed(root, judge.policy_version, withdrawals)
     return replace(judge, withdrawn=withdrawals.words, reviewed=reviewed)
 
 

@@ -5,6 +5,7 @@ What a user's own acts would fill into a text is not known here; its place says 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -68,7 +69,7 @@ class Asked:
 
 def id_of(row: Waiting) -> str:
     """Names the row in a page and in an address."""
-    return f"{row.locale}-{row.skeleton_hash[:20]}-{row.policy_version[-20:].replace('+', '-')}"
+    return hashlib.sha256("\n".join(row.key).encode()).hexdigest()[:32]
 
 
 def cards(rows: Sequence[Waiting], decisions: Sequence[Decision], reviewer: str) -> dict[str, list[Card]]:

@@ -141,9 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _form(self) -> dict[str, str] | None:
         """The fields of the body; None, and an answer, where there is none to take."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdecimal() or int(length) > MAX_BODY:
             self.close_connection = True
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length.isdigit() else HTTPStatus.LENGTH_REQUIRED)
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length.isdecimal() else HTTPStatus.LENGTH_REQUIRED)
             return None
         try:
             body = self.rfile.read(int(length)).decode()
@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         add_decision(root, decision)
         found = cards([row], read_decisions(root), session.reviewer)
-        seen = set(form.get("seen", "").split("\n"))
+        seen = set(form.get("seen", "").splitlines())  # a browser sends CR LF
         late = [who for one in found["mine"] for who, _ in one.others if who not in seen]
         said = {"said": "meanwhile", "who": ", ".join(late)} if late else {"said": decision.decision}
         self._go("/?" + urlencode({"view": view, "page": form.get("page", "1"), "at": form.get("next", ""), **said}))

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
-from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 
 from reasongen.config import ReviewSettings
@@ -56,11 +55,10 @@ class Sessions:
 
     def of(self, cookies: str | None) -> Session | None:
         """Whose the request is; `cookies`: its header."""
-        try:
-            found = SimpleCookie(cookies or "").get(COOKIE)
-        except CookieError:
-            return None
-        return self._by_cookie.get(found.value) if found else None
+        # By hand: cookies of this machine are shared by all its ports, and one that SimpleCookie cannot read voids all.
+        parts = (part.strip().partition("=") for part in (cookies or "").split(";"))
+        found = next((value for name, _, value in parts if name == COOKIE), "")
+        return self._by_cookie.get(found)
 
     def leave(self, session: Session) -> None:
         """Her cookie is worth nothing any more."""

@@ -17,7 +17,7 @@ from reasongen.validation.acts import ActReader, act_reader, done, marked_event,
 from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
-from reasongen.validation.lexicon import Lexicon, compile_lexicon
+from reasongen.validation.lexicon import NAME, Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece, cover
 from reasongen.validation.normal import NormalText, normalise
@@ -155,7 +155,7 @@ def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             yield finding("name", "block", *match.span(), "wanted a name of the evidence")
     if lexicon.locale != "en":
         return
-    for match in re.finditer(r"(?<![\w'’])[A-Z][\w&]{1,30}", written):
+    for match in NAME.finditer(written):
         name = match.group().lower()
         starts = (
             not written[: match.start()].rstrip(" \"“‘'(").rstrip()

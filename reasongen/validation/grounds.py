@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reasongen.validation.fields import REMEMBERED, Field, read_field
-from reasongen.validation.lexicon import Lexicon
-from reasongen.validation.normal import normalise
+from reasongen.validation.lexicon import NAME, Lexicon
+from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.record import Item, Record
 from reasongen.validation.words import compound_head, words_of
@@ -153,12 +153,12 @@ def told(lexicon: Lexicon, text: str) -> frozenset[str] | None:
     )
 
 
-def asked(lexicon: Lexicon, plain: str) -> frozenset[str]:
-    """All that a normal text can ask of a field, in the same units as `told`."""
+def asked(lexicon: Lexicon, text: NormalText) -> frozenset[str]:
+    """All that a text can ask of a field, in the same units as `told`; names are asked as they are written."""
     if lexicon.locale == "zh":
-        return frozenset(plain)
-    asks = set(_RUN.findall(plain))
-    for word in words_of(plain):
+        return frozenset(text.plain)
+    asks = {*_RUN.findall(text.plain), *(name.lower() for name in NAME.findall(text.written))}
+    for word in words_of(text.plain):
         parts = [word]
         if head := compound_head(word.form):
             parts += [*words_of(head), *words_of(word.form.removesuffix(head))]

@@ -15,6 +15,7 @@ from reasongen.validation.quantities import Reader, reader_of
 from reasongen.validation.words import Negation, Word, keys_of, negation_of, words_of
 
 _CAPITAL = re.compile(r"(?<![\w'’])[A-Z][\w&'’]{0,30}")
+NAME = re.compile(r"(?<![\w'’])[A-Z][\w&]{1,30}")
 _HEAD_END = re.compile(r",| (?:with|for|in|from|by|on|and|to|at)(?= )|\(|\|| - ")
 _HAN_TAIL = re.compile("[\u3007\u3400-\u9fff]{2,12}")
 NO_VALUES = (" no", " none", " not included", "无", "否", "不支持", "不含", "没有", " n/a")

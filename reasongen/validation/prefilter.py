@@ -7,10 +7,12 @@ for the strings that a pattern cannot do without, and asks the patterns of those
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import re2
 
+_READ_OTHERWISE = re.compile(r"\{,|\\[dDwWsSbB]|\[\[:")  # by RE2: {,3} as it stands, classes as ASCII alone
 MAX_CHARS = 2000  # a longer text is matched exactly by every pattern: the automaton might run out of memory on it
 
 
@@ -25,6 +27,9 @@ class Prefilter:
         self._numbers: list[int] = []
         self._filter = re2.Filter()
         for number, pattern in enumerate(patterns):
+            if _READ_OTHERWISE.search(pattern):
+                self._always.append(number)
+                continue
             try:
                 self._filter.Add(without_lookarounds(pattern), options)
                 self._numbers.append(number)
@@ -34,7 +39,7 @@ class Prefilter:
             self._filter.Compile()
 
     def possible(self, text: str) -> Sequence[int]:
-        """Numbers of the patterns that may match, and of those that RE2 cannot read, in no order."""
+        """Numbers of the patterns that may match, and of those that RE2 cannot read as `re` does, in no order."""
         if len(text) > MAX_CHARS:
             return self._every
         if not self._numbers:

@@ -33,6 +33,7 @@ from reasongen.validation.rules import Action
 # A neutral noun in the place of each mark: the checks read whole sentences.
 _STANDS_IN = {"zh": "商品", "en": "item"}
 _REMEMBERED = 1 << 15
+_READ = 1 << 13  # of some 5 kB each
 _ITSELF = ("[i.title]", "[i.this]")
 
 
@@ -100,7 +101,7 @@ class WordingJudge:
     def _remembered(self, frame: Frame, skeleton: str) -> tuple[_Found, ...]:
         wording = self._read.get(skeleton)
         if wording is None:
-            if len(self._read) >= _REMEMBERED:
+            if len(self._read) >= _READ:
                 self._read.clear()
             marks = [one.group() for one in MARK.finditer(skeleton)]
             wording = self._read[skeleton] = self._wording(*_standing_in(skeleton, frame.locale), marks)
@@ -115,7 +116,7 @@ class WordingJudge:
 
     def _wording(self, text: str, bound: Sequence[Claim], marks: Sequence[str]) -> _Wording:
         normal = without_filled(text, bound)
-        return _Wording(text, tuple(bound), tuple(marks), normal, asked(self._judge.lexicon, normal.plain))
+        return _Wording(text, tuple(bound), tuple(marks), normal, asked(self._judge.lexicon, normal))
 
     def _seen(self, frame: Frame, record: Record, asks: frozenset[str]) -> Hashable:
         """The frame as a text sees it that asks for nothing else: a word that it cannot ask for is only there."""
