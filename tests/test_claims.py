@@ -60,6 +60,8 @@ ENGLISH = [
     ("R18_unit", "The cable is 180 cm long.", "The cable is 1.8 cm long."),
     ("R18_unit", "It weighs 1.2 kilograms.", "It weighs 1.2 pounds."),
     ("R18_act", "You bought an oak bookshelf; here is a reading lamp.", "You bought a paper lantern; here is a lamp."),
+    ("R18_act", "You bought an oak bookshelf; here is a lamp.", "You were about to buy a lamp; here is one."),
+    ("R18_act", "If you want to buy a lamp, here is a reading lamp.", "You meant to buy a bookshelf; here is a lamp."),
     ("R18_count", "You looked at a paper lantern three times.", "You looked at a paper lantern twice."),
     ("R18_time", "You bought a bookshelf two weeks ago.", "You bought a bookshelf yesterday."),
     ("R18_time", "You viewed a lantern three days ago.", "You viewed a lantern last month."),
