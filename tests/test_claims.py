@@ -73,6 +73,22 @@ ENGLISH = [
     ("R18_cause", "A lamp for reading at the desk.", "A lamp that helps you fall asleep."),
     ("R18_interest", "You like novels; here is a reading lamp.", "You like brass; here is a reading lamp."),
     ("R18_act", "Your bookshelf could have a lamp beside it.", "Your lantern could have a lamp beside it."),
+    # two acts in one clause: each has its own object
+    ("R18_act", "You bought a bookshelf and viewed a lantern.", "You viewed a bookshelf and bought a lantern."),
+    ("R18_count", "You once looked at a paper lantern.", "You looked at a paper lantern once."),
+    ("R18_swap", "This lamp has a brass arm too.", "This lamp is red too, as a lantern is."),
+    (
+        "R18_swap",
+        "You viewed a lantern, and this lamp goes with it.",
+        "You viewed a lantern; this red lamp goes with it.",
+    ),
+    ("R18_same", "It is of the same kind as the paper lantern.", "It is of the same kind as the bookshelf you bought."),
+    ("R18_same", "The lamp is from Ravel.", "The lamp is from the same brand as the bookshelf you bought."),
+    ("R18_comparison", "A brass arm, and dimmable in four steps.", "Most lamps are not dimmable, this one is."),
+    ("R18_polarity", "The weight is 1.2 kg and the arm is brass.", "The arm is anything else than brass."),
+    ("R18_cause", "A walnut base and a brass arm.", "The base is walnut, which makes it dimmable."),
+    ("R18_cause", "You bought a bookshelf, so it may suit you.", "The weight is 1.2 kg, therefore it is dimmable."),
+    ("R18_others", "A reading lamp for friends.", "Friends who read love a reading lamp."),
 ]
 CHINESE = [
     ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
@@ -90,7 +106,15 @@ CHINESE = [
     ("R18_comparison", "竹编的双层蒸笼。", "这个蒸笼比不锈钢的更轻。"),
     ("R18_cause", "能蒸馒头和鱼的竹蒸笼。", "能蒸馒头和鱼的竹蒸笼，让你胃口变好。"),
     ("R18_interest", "喜欢下厨的你可以看看这个竹蒸笼。", "喜欢馒头的你可以看看这个竹蒸笼。"),
-    ("R18_swap", "你的炒锅旁边可以放这个竹蒸笼。", "你的不锈钢蒸锅旁边可以放这个竹蒸笼。"),
+    ("R18_act", "你的炒锅旁边可以放这个竹蒸笼。", "你的不锈钢蒸锅旁边可以放这个竹蒸笼。"),
+    ("R18_act", "你买过炒锅又看过三层的蒸锅。", "你看过炒锅又买过三层的蒸锅。"),
+    ("R18_swap", "这个蒸笼也是竹的。", "这个蒸笼同样是不锈钢的。"),
+    ("R18_same", "这个蒸笼和你看过的蒸锅算同类。", "这个蒸笼和你买过的炒锅算同类。"),
+    ("R18_same", "竹里的双层蒸笼。", "这个蒸笼和你买过的炒锅同品牌。"),
+    ("R18_polarity", "可蒸馒头和鱼。", "这个蒸笼谈不上竹制。"),
+    ("R18_cause", "毛竹编成，两层一盖。", "毛竹编成，于是重680克。"),
+    ("R18_cause", "有这个竹蒸笼，可以蒸鱼。", "有了这个竹蒸笼，就不用炒锅了。"),
+    ("R18_others", "能蒸馒头，可以请朋友来吃。", "朋友们都喜欢竹蒸笼。"),
 ]
 
 
@@ -108,6 +132,44 @@ def test_a_chinese_claim_check_stops_its_fault_alone(check: str, true: str, plan
     outcome, rules = verdict(planted, STEAMER, "zh")
     assert outcome != "pass"
     assert check in rules
+
+
+TEA: dict[str, Any] = {
+    "item": {
+        "title": "晚樱花茶",
+        "tags": ["无糖", "清淡", "小份"],
+        "category": "茶饮/花茶",
+        "brand": "知更堂",
+        "attributes": {"产地": "福州"},
+    },
+    "events": [{"event": "share", "title": "知更堂 小园花茶 独立包装", "category": "茶饮/花茶", "count": 1}],
+}
+
+
+@pytest.mark.parametrize(
+    "true",
+    [
+        "标签里有无糖、清淡和小份。",  # the tag that denies says nothing of the tag behind it
+        "一款清淡的无糖花茶。",  # 无糖 is one word: the tea is not denied
+        "知更堂的花茶，清淡小份。",  # 更 inside a name compares nothing
+        "这款和知更堂小园花茶是一个牌子。",
+        "你分享过小园花茶，这款花茶清淡。",
+    ],
+)
+def test_a_true_chinese_sentence_passes(true: str) -> None:
+    assert verdict(true, TEA, "zh") == ("pass", set())
+
+
+@pytest.mark.parametrize("planted", ["这款花茶甜，不清淡。", "福州的花茶，独立包装。"])
+def test_words_of_two_fields_make_no_third(planted: str) -> None:
+    assert verdict(planted, TEA, "zh")[0] != "pass"
+
+
+def test_what_upstream_knows_of_an_event_is_believed() -> None:
+    text = "It is from the same brand as the bookshelf you bought."
+    told = {**LAMP, "events": [{**LAMP["events"][0], "same": ["brand"]}]}
+    assert verdict(text, told, "en") == ("pass", set())
+    assert verdict(text, LAMP, "en") == ("review", {"R18_same"})
 
 
 def test_every_claim_names_the_field_that_bears_it() -> None:

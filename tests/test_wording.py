@@ -263,3 +263,21 @@ def test_it_travels_without_what_it_remembers() -> None:
 def test_a_literal_that_holds_a_verb_or_a_denial_says_nothing_by_itself() -> None:
     shown = replace(HIDDEN, evidence=(EvidenceLiterals(2, "无糖小说"), HIDDEN.evidence[1]))
     assert asked("你买过无糖小说，Ridge Two也防水。", replace(FRAMES["zh"], literals=shown), shown) == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "false", "true"),
+    [
+        (
+            "en",
+            "[i.this] is of the same brand as [e2.title], which you viewed.",
+            "[i.this] is of the same kind as [e1.items] you bought, and [e2.title] you viewed.",
+        ),
+        ("zh", "[i.this]和你看过的[e2.items]同品牌。", "[i.this]和你买过的[e1.items]算同类，你还看过[e2.items]。"),
+        ("zh", "[i.this]和你看过的[e2.items]算同类。", "你为[e1.items]下过单，[i.this]也算同类。"),
+        ("zh", "你为[e2.items]下过单，看看[i.this]。", "你为[e1.items]下过单，看看[i.this]。"),
+    ],
+)
+def test_what_is_told_to_be_the_same_is_a_row_of_that_facet(locale: str, false: str, true: str) -> None:
+    assert asked(true, FRAMES[locale]) == []
+    assert asked(false, FRAMES[locale]) != []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasongen.validation.grounds import Grounds
 from reasongen.validation.licences import Licences, one_of
@@ -20,6 +20,7 @@ DAY = 86400.0
 OWNED = frozenset({"purchase", "own"})
 # What may stand between an English verb and its object.
 _BETWEEN = "an?|the|one|some|both|others|of|on|at|to|into|for|with|over|through"
+_YOU = "你您"  # opens a pattern that leaves room between subject and verb
 _NEAR = 28  # characters in which what is owned follows
 # Room in days around "N units ago": a day is a day, a week is about a week.
 _ROOM = {"day": 0.5, "week": 3.5, "month": 10.0, "year": 60.0, "h": 1.0, "min": 1.0}
@@ -76,6 +77,8 @@ class ActReader:
                 clause = next((one for one in clauses if one[0] <= match.start() < one[1]), (0, len(plain)))
                 found.append(Act(*match.span(), kinds, clause))
         found.sort(key=lambda act: (act.start, -act.end))
+        found = [_behind_others(act, found) if plain[act.start] in _YOU else act for act in found]
+        found.sort(key=lambda act: (act.start, -act.end))
         return [
             act
             for at, act in enumerate(found)
@@ -99,6 +102,16 @@ class ActReader:
         ]
 
 
+def _behind_others(act: Act, found: Sequence[Act]) -> Act:
+    """The act from where another kind of act ends inside it: 你看过炒锅又买 tells of looking, then of buying."""
+    ends = [
+        other.end
+        for other in found
+        if act.start < other.start and other.end < act.end and act.kinds.isdisjoint(other.kinds)
+    ]
+    return replace(act, start=max(ends)) if ends else act
+
+
 def act_reader(licences: Licences) -> ActReader:
     """The reader of one language, compiled once."""
     acts, locale = licences.acts, licences.locale
@@ -120,17 +133,58 @@ def act_reader(licences: Licences) -> ActReader:
     )
 
 
-def named_events(act: Act, clauses: Sequence[tuple[int, int]], pieces: Sequence[Piece], grounds: Grounds) -> list[int]:
-    """The events that the act's clause names, best first; else those of the clause before or after; else none."""
+def named_events(
+    act: Act,
+    acts: Sequence[Act],
+    clauses: Sequence[tuple[int, int]],
+    pieces: Sequence[Piece],
+    grounds: Grounds,
+    reader: ActReader,
+    plain: str,
+) -> list[int]:
+    """The events that an act names, best first: by its object, where other acts share its clause; else by its clause;
+    else by the clause before or after; else none."""
+    if any(other.clause == act.clause and other is not act for other in acts):
+        found = _objects(act, acts, pieces, grounds, reader, plain)
+        if found:
+            return found
     at = clauses.index(act.clause) if act.clause in clauses else 0
     for near in (at, at - 1, at + 1):
         if 0 <= near < len(clauses):
             start, end = clauses[near]
-            scores = _scores([one for one in pieces if start <= one.start < end], grounds)
-            if scores and max(scores.values()) > 0:
-                most = max(scores.values())
-                return [number for number, score in scores.items() if score >= 0.6 * most]
+            found = _best(_scores([one for one in pieces if start <= one.start < end], grounds))
+            if found:
+                return found
     return []
+
+
+def _objects(
+    act: Act, acts: Sequence[Act], pieces: Sequence[Piece], grounds: Grounds, reader: ActReader, plain: str
+) -> list[int]:
+    """The events named right behind the act, else before it, else further behind; never beyond another act."""
+    first, last = _between(act, acts)
+    behind = [one for one in pieces if act.end <= one.start < last]
+    before = [one for one in pieces if first <= one.start < act.start]
+    told = next((one for one in behind if _scores([one], grounds)), None)
+    direct = told is not None and reader.objects.fullmatch(plain, act.end, told.start) is not None
+    ways = (behind, before) if direct else (before, behind)
+    return next((found for way in ways if (found := _best(_scores(way, grounds)))), [])
+
+
+def _between(act: Act, acts: Sequence[Act]) -> tuple[int, int]:
+    """The part of the act's clause that no other act parts from it."""
+    first, last = act.clause
+    for other in acts:
+        if other.end <= act.start:
+            first = max(first, other.end)
+        elif other.start >= act.end:
+            last = min(last, other.start)
+    return first, last
+
+
+def _best(scores: dict[int, float]) -> list[int]:
+    most = max(scores.values(), default=0.0)
+    return [number for number, score in scores.items() if score >= 0.6 * most] if most > 0 else []
 
 
 def marked_event(
@@ -140,12 +194,7 @@ def marked_event(
 
     `marks`: (start, end, number of the event). A mark beyond another act is that one's. Empty where there is none.
     """
-    first, last = act.clause
-    for other in acts:
-        if other.end <= act.start:
-            first = max(first, other.end)
-        elif other.start >= act.end:
-            last = min(last, other.start)
+    first, last = _between(act, acts)
     inside = [number for start, end, number in marks if act.start <= start and end <= act.end]
     behind = [(start, number) for start, end, number in marks if act.end <= start and end <= last]
     before = [number for start, end, number in marks if first <= start and end <= act.start]
@@ -166,6 +215,10 @@ def _scores(pieces: Sequence[Piece], grounds: Grounds) -> dict[int, float]:
             scores[number] = scores.get(number, 0.0) + size * head * (
                 0.4 if mask & grounds.item or piece.kind is Kind.NEUTRAL else 1.0
             )
+        for number, nouns in enumerate(grounds.heads):  # 音箱便携 in a row is the item's alone, yet names 音箱
+            noun = next((one for one in nouns if len(one) > 1 and any(key.startswith(one) for key in piece.keys)), "")
+            if noun >= "\u3007" and not mask & grounds.events[number]:
+                scores[number] = scores.get(number, 0.0) + 0.4 * len(noun)
     return scores
 
 

@@ -4,6 +4,7 @@ R18_word      a content word that nothing licenses          R18_number, R18_unit
 R18_act       an act of another kind, or none at all        R18_count, R18_time    how often, when
 R18_swap      a property of another item                    R18_polarity           said where the evidence denies it
 R18_name      a brand or name that stands nowhere           R18_comparison, R18_cause, R18_interest
+R18_same      a sameness that no evidence tells             R18_others     what other people think or do
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
 from reasongen.validation.lexicon import NAME, Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
-from reasongen.validation.licensing import Kind, Piece, cover
+from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
+from reasongen.validation.relating import Relations, causes, comparisons, relations_of, samenesses, swaps
 from reasongen.validation.rules import Action
 from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
@@ -46,9 +48,8 @@ class ClaimJudge:
 
     lexicon: Lexicon
     acts: ActReader
-    comparisons: re.Pattern[str]
-    causes: re.Pattern[str]
-    relations: re.Pattern[str]
+    relations: Relations
+    others: re.Pattern[str]
     conditions: re.Pattern[str]
     opinion: Opinion | None = None
 
@@ -72,10 +73,12 @@ class ClaimJudge:
             numbers(case),
             polarity(case, self.lexicon),
             swaps(case, self.relations, self.lexicon),
+            samenesses(case, self.relations),
             user_acts(case),
             interests(case, self.acts, self.conditions),
-            comparisons(case, self.comparisons),
-            causes(case, self.causes),
+            comparisons(case, self.relations),
+            causes(case, self.relations, self.lexicon),
+            others(case, self.others),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
@@ -110,11 +113,12 @@ class ClaimJudge:
         pieces = cover(plain, grounds, self.lexicon, taken)
         told = {act.clause for act in acts}
         acts += [act for act in possessions(self.acts, plain, parts, pieces, grounds) if act.clause not in told]
-        case = Case(text, record, grounds, filled, parts, quantities, acts, whens, turns, pieces, [])
         events = map(_event_of, bound)
         marks = [(*span, number) for span, number in zip(filled, events, strict=True) if number is not None]
+        case = Case(text, record, grounds, filled, marks, parts, quantities, acts, whens, turns, pieces, [])
         case.named = [
-            marked_event(act, acts, marks, self.acts, plain) or named_events(act, parts, pieces, grounds)
+            marked_event(act, acts, marks, self.acts, plain)
+            or named_events(act, acts, parts, pieces, grounds, self.acts, plain)
             for act in acts
         ]
         return case
@@ -126,9 +130,8 @@ def claim_judge(licences: Licences) -> ClaimJudge:
     return ClaimJudge(
         compile_lexicon(licences),
         act_reader(licences),
-        one_of(words.comparisons, locale),
-        one_of(words.causes, locale),
-        one_of(words.relations, locale),
+        relations_of(licences),
+        one_of(words.others, locale),
         one_of(words.conditions, locale),
     )
 
@@ -195,53 +198,10 @@ def denials(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             yield finding("polarity", "human", start, end, "the evidence says it, the text denies it")
 
 
-def swaps(case: Case, relations: re.Pattern[str], lexicon: Lexicon) -> Iterator[Finding]:
-    """Words that only another item bears, told of this one."""
-    own, bound = case.grounds.item | case.grounds.user, case.bound()
-    for piece in case.pieces:
-        mask = piece.said | piece.denied
-        if piece.kind is not Kind.LICENSED or mask & own or case.tells_of_user(piece.start):
-            continue
-        letters = case.text.plain[piece.start : piece.end] if lexicon.locale == "zh" else ""
-        if len(letters) == 2 and all(case.grounds.of(one)[0] & own or one in lexicon.neutral for one in letters):
-            continue
-        if relations.search(case.text.plain, *case.clause_of(piece.start)) and _names_other(case, piece, bound):
-            continue
-        yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
-
-
-def _names_other(case: Case, piece: Piece, bound: set[int]) -> bool:
-    """Whether the piece's clause names the other item itself (with the lamp), not only what it is like (red)."""
-    start, end = case.clause_of(piece.start)
-    keys = {key for one in case.pieces if start <= one.start < end for key in one.keys}
-    meant = set(case.grounds.event_of(piece.said | piece.denied)) & bound
-    return any(not keys.isdisjoint(case.grounds.heads[number]) or _ends(keys, case, number) for number in meant)
-
-
-def _ends(keys: set[str], case: Case, number: int) -> bool:
-    """Whether some Chinese key ends in the noun of the event's title."""
-    heads = tuple(one for one in case.grounds.heads[number] if one >= "\u3007")
-    return bool(heads) and any(key.endswith(heads) for key in keys)
-
-
-def comparisons(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
-    """Better, lighter, more than: no evidence compares, unless the item's own words do. Amounts are no comparisons."""
+def others(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
+    """What other people like, think or do: no evidence tells of them."""
     for match in pattern.finditer(case.text.plain):
-        amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
-        if not amount and not _stands_in_item(case, match.group()):
-            yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
-
-
-def causes(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
-    """Promised effects on a person."""
-    for match in pattern.finditer(case.text.plain):
-        if not _stands_in_item(case, match.group()):
-            yield finding("cause", "human", *match.span(), "wanted evidence of an effect")
-
-
-def _stands_in_item(case: Case, said: str) -> bool:
-    keys = said.split() if said.isascii() else [said]
-    return all(map(case.grounds.item_says, keys))
+        yield finding("others", "human", *match.span(), "wanted evidence of other people")
 
 
 def too_long(text: str) -> Finding:

@@ -56,7 +56,7 @@ def read_field(lexicon: Lexicon, text: str) -> Field:
     quantities = [*lexicon.reader.read(plain), *(_two(match) for match in _PAIRS[lexicon.locale].finditer(plain))]
     names = frozenset(lexicon.capitals(text[:MAX_CHARS]))
     said, denied, licensed, not_licensed = map(frozenset, (*books, *terms))
-    return Field(plain, said, denied, licensed, not_licensed, tuple(quantities), names, lexicon.head(plain))
+    return Field(plain, said, denied, licensed, not_licensed, tuple(quantities), names, lexicon.head(text[:MAX_CHARS]))
 
 
 def _two(match: re.Match[str]) -> Quantity:

@@ -20,6 +20,7 @@ from reasongen.validation.words import compound_head, words_of
 
 Licence = tuple[int, int]  # fields that say it, fields that deny it
 NOTHING: Licence = (0, 0)
+_APART = "; "  # ends a clause, and is none of the marks that a disguised Chinese word is read across
 _RUN = re.compile(r"[\w&'’]+")
 
 
@@ -131,10 +132,10 @@ def fields_of(record: Record) -> tuple[tuple[tuple[str, str], ...], list[str], s
     """The texts that a record's evidence is read from: the item's by name, one for each event, the user's tags."""
     own = tuple((name, text) for name, text in _item_fields(record.item) if text)
     events = [
-        " | ".join(part for part in (one.title, one.category.replace("/", " "), one.text) if part)
+        _APART.join(part for part in (one.title, one.category.replace("/", _APART), one.text) if part)
         for one in record.events
     ]
-    return own, events, " | ".join(record.user.tags)
+    return own, events, _APART.join(record.user.tags)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -211,8 +212,8 @@ def forget_fields() -> None:
 def _item_fields(item: Item) -> Iterator[tuple[str, str]]:
     yield "title", item.title
     yield "description", item.description
-    yield "tags", " | ".join(item.tags)
+    yield "tags", _APART.join(item.tags)
     for name, value in item.attributes.items():
         yield f"attributes.{name}", f"{name} {value}"
-    yield "category", item.category.replace("/", " | ")
+    yield "category", item.category.replace("/", _APART)
     yield "brand", item.brand or ""

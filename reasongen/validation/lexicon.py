@@ -17,6 +17,7 @@ from reasongen.validation.words import Negation, Word, keys_of, negation_of, wor
 _CAPITAL = re.compile(r"(?<![\w'’])[A-Z][\w&'’]{0,30}")
 NAME = re.compile(r"(?<![\w'’])[A-Z][\w&]{1,30}")
 _HEAD_END = re.compile(r",| (?:with|for|in|from|by|on|and|to|at)(?= )|\(|\|| - ")
+_APART = re.compile(r"[\s|/·()（）【】\[\]—–-]+")
 _HAN_TAIL = re.compile("[\u3007\u3400-\u9fff]{2,12}")
 NO_VALUES = (" no", " none", " not included", "无", "否", "不支持", "不含", "没有", " n/a")
 
@@ -69,12 +70,13 @@ class Lexicon:
             yield term[1:-1], starts[last + 2 - len(term)], ends[last]
 
     def head(self, title: str) -> frozenset[str]:
-        """The noun that a title is about: keys of its last word before "with …", or its last Chinese characters."""
+        """The noun that a title, as written, is about: keys of its last word before "with …", or its last Chinese
+        characters, of the longest run that no gap parts."""
         if self.locale == "zh":
-            runs = _HAN_TAIL.findall(title)
+            runs = [run for part in _APART.split(title) for run in _HAN_TAIL.findall(normalise(part).plain)]
             longest = max(runs, key=len, default="")
             return frozenset({longest[-2:], longest} - {""})
-        words = words_of(_HEAD_END.split(title)[0])
+        words = words_of(_HEAD_END.split(normalise(title).plain)[0])
         return frozenset(words[-1].keys) if words else frozenset()
 
     def capitals(self, written: str) -> Iterator[str]:

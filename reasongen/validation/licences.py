@@ -26,7 +26,9 @@ class Words(Settings):
     `capitals`: words that are written large and name nothing of an item; `names`: known names that need evidence;
     `guarded`: words that need evidence though their parts are neutral.
     `negations` turn what follows in their clause, `after` what stands before (sugar-free). The other fields are
-    patterns on normal text: `comparisons`, `causes` (promised effects), `relations` (with, beside, 搭配),
+    patterns on normal text: `comparisons`, `causes` (promised effects), `therefore` (what makes one fact the cause of
+    another), `relations` (with, beside, 搭配), `additives` (too, also), `itself` (a clause up to a noun that is the
+    item: this), `same` (facet → the same brand), `others` (what other people think),
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
     `plurals` (what stands for more than one thing).
     """
@@ -42,14 +44,31 @@ class Words(Settings):
     not_negations: Patterns = ()
     comparisons: Patterns
     causes: Patterns
+    therefore: Patterns = ()
     relations: Patterns
+    additives: Patterns = ()
+    itself: Patterns = ()
+    same: Mapping[str, Patterns] = Field(default_factory=dict)
+    others: Patterns = ()
     conditions: Patterns
     uses: Mapping[str, Patterns] = Field(default_factory=dict)
     plurals: Patterns = ()
     approximations: Mapping[str, Patterns]
     counters: str = ""
 
-    @field_validator("negations", "after", "not_negations", "comparisons", "causes", "relations", "conditions")
+    @field_validator(
+        "negations",
+        "after",
+        "not_negations",
+        "comparisons",
+        "causes",
+        "therefore",
+        "relations",
+        "additives",
+        "itself",
+        "others",
+        "conditions",
+    )
     @classmethod
     def _all_bounded(cls, values: Patterns) -> Patterns:
         return tuple(bounded(value) for value in values)

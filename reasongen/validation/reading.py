@@ -17,13 +17,14 @@ from reasongen.validation.rules import Action
 
 @dataclass
 class Case:
-    """Spans are of the normal text. `filled`: those that a renderer filled. `named`: for each act, the numbers of the
-    events that its clause names."""
+    """Spans are of the normal text. `filled`: those that a renderer filled; `marks`: those of events, each with its
+    number. `named`: for each act, the numbers of the events that its clause names."""
 
     text: NormalText
     record: Record
     grounds: Grounds
     filled: list[tuple[int, int]]
+    marks: list[tuple[int, int, int]]
     clauses: list[tuple[int, int]]
     quantities: list[Quantity]
     acts: list[Act]

@@ -46,7 +46,11 @@ class Item(_Read):
 
 
 class Event(_Read):
-    """What the user did: kind of event, with which item, how often, how many days ago."""
+    """What the user did: kind of event, with which item, how often, how many days ago.
+
+    `same`: facets (brand, category) in which that item is known to agree with the reason's; null: as far as title and
+    category tell.
+    """
 
     event: str
     title: str = ""
@@ -54,6 +58,7 @@ class Event(_Read):
     days_ago: float | None = None
     count: int = 1
     text: str = ""
+    same: frozenset[str] | None = None
 
     @field_validator("title", "category", "text", mode="before")
     @classmethod

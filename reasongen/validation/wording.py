@@ -126,7 +126,7 @@ class WordingJudge:
         for text in (*(text for _, text in own), *events):
             can = told(lexicon, text)
             words.append(text if can is None or not asks.isdisjoint(can) else bool(text))
-        rows = tuple((row.act, row.size) for row in frame.evidence)
+        rows = tuple((row.act, row.size, row.facet) for row in frame.evidence)
         return (frame.noun_class, tuple(name for name, _ in own), tuple(words), rows)
 
     def _ask(self, frame: Frame, record: Record, wording: _Wording) -> tuple[_Found, ...]:
@@ -262,6 +262,7 @@ def _record(frame: Frame, text: str) -> Record:
             category=frame.noun if row.facet == "category" else "",
             count=row_literals.count,
             text=" ".join(filter(None, (row.word, row_literals.value))),
+            same=frozenset({row.facet}),
         )
         for row, row_literals in zip(frame.evidence, hidden, strict=False)
     )

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+import rjieba
 import simplemma
 
 from reasongen.validation.licences import Licences, one_of
@@ -39,6 +40,7 @@ _SCOPE_END = {
     "zh": re.compile("[的时候也就却但而和可能]"),
 }
 _REACH = {"en": 34, "zh": 7}  # characters that a negation reaches at most
+_IN_ONE = ("无", "零", "免")  # marks that make one word with what they deny
 _WHOLE = {"en": re.compile(r"not|[a-z]{2,6}n't|cannot|never"), "zh": re.compile("暂?不|未|勿|别|非")}
 
 
@@ -138,12 +140,24 @@ class Negation:
                 stop = min(end, match.end() + _REACH[self.locale])
                 ended = _SCOPE_END[self.locale].search(plain, match.end() + 1, stop)
                 stop = ended.start() if ended else stop
+                if match.group() in _IN_ONE:
+                    stop = _end_of_word(plain, start, match.start(), stop)
                 flags[match.end() : stop] = b"\1" * max(0, stop - match.end())
             for match in self.after.finditer(plain, start, end):
                 if any(first <= match.start() < last for first, last in kept):
                     continue
                 flags[match.start() : match.end()] = b"\1" * (match.end() - match.start())
         return flags
+
+
+def _end_of_word(plain: str, first: int, mark: int, stop: int) -> int:
+    """Where a denial ends that is part of a Chinese word: 无糖花茶 is tea. `stop` where its mark stands alone."""
+    at = first
+    for token in rjieba.cut(plain[first:stop]):
+        at += len(token)
+        if at > mark:
+            return at if at > mark + 1 else stop
+    return stop
 
 
 def negation_of(licences: Licences) -> Negation:
