@@ -205,6 +205,7 @@ def marked_event(
 def _scores(pieces: Sequence[Piece], grounds: Grounds) -> dict[int, float]:
     """How much of each event stands in the pieces: characters that no field of the item says count fully."""
     scores: dict[int, float] = {}
+    han = [(number, nouns) for number, nouns in enumerate(map(_han, grounds.heads)) if nouns]
     for piece in pieces:
         if piece.kind is Kind.OPEN:
             continue
@@ -215,11 +216,15 @@ def _scores(pieces: Sequence[Piece], grounds: Grounds) -> dict[int, float]:
             scores[number] = scores.get(number, 0.0) + size * head * (
                 0.4 if mask & grounds.item or piece.kind is Kind.NEUTRAL else 1.0
             )
-        for number, nouns in enumerate(grounds.heads):  # 音箱便携 in a row is the item's alone, yet names 音箱
-            noun = next((one for one in nouns if len(one) > 1 and any(key.startswith(one) for key in piece.keys)), "")
-            if noun >= "\u3007" and not mask & grounds.events[number]:
-                scores[number] = scores.get(number, 0.0) + 0.4 * len(noun)
+        for number, nouns in han:  # 音箱便携 in a row is the item's alone, yet names 音箱
+            if not mask & grounds.events[number] and (key := next((k for k in piece.keys if k.startswith(nouns)), "")):
+                scores[number] = scores.get(number, 0.0) + 0.4 * max(len(one) for one in nouns if key.startswith(one))
     return scores
+
+
+def _han(head: frozenset[str]) -> tuple[str, ...]:
+    """The Chinese nouns of a title, of two characters or more."""
+    return tuple(one for one in head if one >= "\u3007" and len(one) > 1)
 
 
 def done(act: Act, events: Sequence[Event], numbers: Sequence[int]) -> list[int]:

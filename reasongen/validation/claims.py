@@ -24,7 +24,7 @@ from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
-from reasongen.validation.relating import Relations, causes, comparisons, relations_of, samenesses, swaps
+from reasongen.validation.relating import Relations, causes, comparisons, others, relations_of, samenesses, swaps
 from reasongen.validation.rules import Action
 from reasongen.validation.told import interests, user_acts
 from reasongen.validation.words import clauses
@@ -49,7 +49,6 @@ class ClaimJudge:
     lexicon: Lexicon
     acts: ActReader
     relations: Relations
-    others: re.Pattern[str]
     conditions: re.Pattern[str]
     opinion: Opinion | None = None
 
@@ -67,18 +66,19 @@ class ClaimJudge:
 
     def findings(self, case: Case, bound: Sequence[Claim] = ()) -> list[Finding]:
         """Every finding in a text that `read` has read."""
+        possible = self.relations.possible(case.text.plain)
         checks = (
             open_words(case),
             names(case, self.lexicon),
             numbers(case),
             polarity(case, self.lexicon),
             swaps(case, self.relations, self.lexicon),
-            samenesses(case, self.relations),
+            samenesses(case, self.relations, possible),
             user_acts(case),
             interests(case, self.acts, self.conditions),
-            comparisons(case, self.relations),
-            causes(case, self.relations, self.lexicon),
-            others(case, self.others),
+            comparisons(case, self.relations, possible),
+            causes(case, self.relations, self.lexicon, possible),
+            others(case, self.relations, possible),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
@@ -131,7 +131,6 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         compile_lexicon(licences),
         act_reader(licences),
         relations_of(licences),
-        one_of(words.others, locale),
         one_of(words.conditions, locale),
     )
 
@@ -196,12 +195,6 @@ def denials(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
     for start, end in case.filled if 1 in flags else ():
         if 1 in flags[start:end]:
             yield finding("polarity", "human", start, end, "the evidence says it, the text denies it")
-
-
-def others(case: Case, pattern: re.Pattern[str]) -> Iterator[Finding]:
-    """What other people like, think or do: no evidence tells of them."""
-    for match in pattern.finditer(case.text.plain):
-        yield finding("others", "human", *match.span(), "wanted evidence of other people")
 
 
 def too_long(text: str) -> Finding:

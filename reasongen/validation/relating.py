@@ -6,7 +6,7 @@ Asked of a text that was read already; each check is a function, and the words t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from reasongen.validation.fields import MAX_GRAM, read_field
@@ -14,6 +14,7 @@ from reasongen.validation.gate import Finding
 from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece
+from reasongen.validation.prefilter import Prefilter
 from reasongen.validation.reading import Case, finding
 
 
@@ -28,19 +29,40 @@ class Relations:
     comparisons: re.Pattern[str]
     causes: re.Pattern[str]
     therefore: re.Pattern[str]
+    others: re.Pattern[str]
+    asked: tuple[str, ...]
+    prefilter: Prefilter
+
+    def possible(self, plain: str) -> frozenset[str]:
+        """Names of the patterns that may match a text: comparisons, causes, therefore, others, facets of `same`."""
+        return frozenset(self.asked[number] for number in self.prefilter.possible(plain))
+
+    def says_same(self, plain: str, clause: tuple[int, int]) -> bool:
+        """Whether a clause says that something is the same."""
+        return any(pattern.search(plain, *clause) for pattern in self.same.values())
 
 
 def relations_of(licences: Licences) -> Relations:
     """Compiled once per process."""
     words, locale = licences.words, licences.locale
+    asked = {
+        "comparisons": one_of(words.comparisons, locale),
+        "causes": one_of(words.causes, locale),
+        "therefore": one_of(words.therefore, locale),
+        "others": one_of(words.others, locale),
+        **{facet: one_of(patterns, locale) for facet, patterns in words.same.items()},
+    }
     return Relations(
         one_of(words.relations, locale),
         one_of(words.additives, locale),
         re.compile("|".join(f"(?:{one})" for one in words.itself)),
-        {kind: one_of(patterns, locale) for kind, patterns in words.same.items()},
-        one_of(words.comparisons, locale),
-        one_of(words.causes, locale),
-        one_of(words.therefore, locale),
+        {facet: asked[facet] for facet in words.same},
+        asked["comparisons"],
+        asked["causes"],
+        asked["therefore"],
+        asked["others"],
+        tuple(asked),
+        Prefilter([pattern.pattern for pattern in asked.values()]),
     )
 
 
@@ -77,7 +99,7 @@ def _of_the_other(case: Case, piece: Piece, relations: Relations, bound: set[int
     """
     clause = case.clause_of(piece.start)
     meant = set(case.grounds.event_of(piece.said | piece.denied))
-    if any(pattern.search(case.text.plain, *clause) for pattern in relations.same.values()):
+    if relations.says_same(case.text.plain, clause):
         meant = {number for number in meant if _is_named(case, clause, number)}  # of the same brand as the red tent
         return bool(meant)
     meant &= bound
@@ -112,10 +134,10 @@ def _itself(case: Case, noun: Piece, clause: tuple[int, int], relations: Relatio
     return relations.itself.fullmatch(case.text.plain, clause[0], noun.start) is not None
 
 
-def samenesses(case: Case, relations: Relations) -> Iterator[Finding]:
+def samenesses(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
     """The same brand, the same kind: as that of an event which the text names, or of any where it names none."""
-    for facet, pattern in relations.same.items():
-        for match in pattern.finditer(case.text.plain):
+    for facet in relations.same.keys() & possible:
+        for match in relations.same[facet].finditer(case.text.plain):
             clause = case.clause_of(match.start())
             events = _meant(case, match.end(), clause) or case.bound() or range(len(case.record.events))
             if not any(_agrees(case, number, facet) for number in events):
@@ -147,21 +169,23 @@ def _agrees(case: Case, number: int, facet: str) -> bool:
     return bool(kinds[0] and kinds[0] == kinds[1]) or bool(nouns)
 
 
-def comparisons(case: Case, relations: Relations) -> Iterator[Finding]:
+def comparisons(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
     """Better, lighter, more than: no evidence compares, unless the item's own words do. Amounts are no comparisons,
     nor is what stands inside a name."""
-    for match in relations.comparisons.finditer(case.text.plain):
+    for match in relations.comparisons.finditer(case.text.plain) if "comparisons" in possible else ():
         amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
         inside = any(one.start < match.start() < one.end and one.kind is Kind.LICENSED for one in case.pieces)
         if not amount and not inside and not _stands_in_item(case, match.group()):
             yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
 
 
-def causes(case: Case, relations: Relations, lexicon: Lexicon) -> Iterator[Finding]:
+def causes(case: Case, relations: Relations, lexicon: Lexicon, possible: Collection[str]) -> Iterator[Finding]:
     """Promised effects on a person, and one fact of the item told as the cause of another."""
-    for match in relations.causes.finditer(case.text.plain):
+    for match in relations.causes.finditer(case.text.plain) if "causes" in possible else ():
         if not _stands_in_item(case, match.group()):
             yield finding("cause", "human", *match.span(), "wanted evidence of an effect")
+    if "therefore" not in possible:
+        return
     nouns = _nouns(case, lexicon)
     for match in relations.therefore.finditer(case.text.plain):
         if any(match.group() in text for text in case.grounds.own.texts):
@@ -192,6 +216,12 @@ def _tells_of_item(case: Case, start: int, end: int, nouns: frozenset[str]) -> b
         and nouns.isdisjoint(one.keys)
         for one in case.pieces
     )
+
+
+def others(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
+    """What other people like, think or do: no evidence tells of them."""
+    for match in relations.others.finditer(case.text.plain) if "others" in possible else ():
+        yield finding("others", "human", *match.span(), "wanted evidence of other people")
 
 
 def _stands_in_item(case: Case, said: str) -> bool:
