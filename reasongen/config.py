@@ -7,27 +7,19 @@ the folder that holds `conf/`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from yaml import YAMLError
+from pydantic import Field, model_validator
 
-from reasongen.errors import ConfigError
 from reasongen.schema import ACTIONS, LOCALES
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, no unknown keys, file paths as text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+from reasongen.settings import Settings as Settings
+from reasongen.settings import load_settings as load_settings
+from reasongen.settings import read_plain as read_plain
 
 
 class SourceSettings(Settings):
@@ -37,7 +29,7 @@ class SourceSettings(Settings):
     table: str | None = None
     format: Literal["delta", "parquet", "jsonl", "csv"] = "delta"
     version: int | None = Field(None, ge=0)
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     filter: str | None = None
     partition: str | None = None
 
@@ -57,6 +49,7 @@ class InputSettings(Settings):
     items: SourceSettings
     candidates: SourceSettings
     users: SourceSettings | None = None
+    feedback: SourceSettings | None = None
     consent: Literal["required", "assumed"] = "required"
     default_locale: Literal["zh", "en"] = "zh"
     timezone: str = "UTC"
@@ -74,8 +67,8 @@ class EvidenceSettings(Settings):
     history_items: int = Field(500, ge=1, le=1000)
     half_life_days: float = Field(14.0, gt=0)
     recent_days: int = Field(30, ge=1)
-    act_weights: dict[str, float] = dict(zip(ACTIONS, (1.0, 1.5, 2.5, 3.0, 3.5, 4.0), strict=True))
-    facet_weights: dict[str, float] = {"category": 1.0, "brand": 1.5, "tag": 1.2, "attribute": 1.1}
+    act_weights: dict[str, float] = Field(dict(zip(ACTIONS, (1.0, 1.5, 2.5, 3.0, 3.5, 4.0), strict=True)))
+    facet_weights: dict[str, float] = Field({"category": 1.0, "brand": 1.5, "tag": 1.2, "attribute": 1.1})
 
     @model_validator(mode="after")
     def _all_weighed(self) -> EvidenceSettings:
@@ -116,6 +109,13 @@ class EngineSettings(Settings):
     threads: int = Field(0, ge=0)
     batch_rows: int = Field(96, ge=1)
     slice_prompts: int = Field(50_000, ge=1)
+
+
+class FeedbackSettings(Settings):
+    """How many users' reports take a sentence down for everybody, and of whom none counts."""
+
+    report_users: int = Field(5, ge=0)
+    most_reports: int = Field(20, ge=1)
 
 
 class ServingSettings(Settings):
@@ -179,7 +179,7 @@ class SparkSettings(Settings):
     app: str = "reasongen"
     master: str | None = None
     jars: str | None = None
-    conf: dict[str, str] = {}
+    conf: dict[str, str] = Field(default_factory=dict)
 
 
 class NightConfig(Settings):
@@ -205,6 +205,7 @@ class NightConfig(Settings):
     export: ExportSettings = ExportSettings()
     retention: RetentionSettings = RetentionSettings()
     review: ReviewSettings = ReviewSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     signals: SignalSettings = SignalSettings()
     spark: SparkSettings = SparkSettings()
 
@@ -234,67 +235,10 @@ class ExampleConfig(NightConfig):
     references: SourceSettings
 
 
-_NO_RESULT = ("spark", "root", "show", "forget", "export", "retention", "review", "signals")
+_NO_RESULT = ("spark", "root", "show", "forget", "export", "retention", "review", "feedback", "signals")
 _TUNING = {"device", "threads", "batch_rows", "slice_prompts"}
-S = TypeVar("S", bound=Settings)
-
-
-def load_settings(kind: type[S], path: str | Path, sets: Sequence[str] = ()) -> S:
-    """Settings of `kind` from a YAML file, its `extends` chain and `key=value` overrides.
-
-    Raises ConfigError that lists every fault: a missing file, YAML that does not parse, unknown keys (with the nearest
-    known one), values out of range.
-    """
-    plain = read_plain(path, sets)
-    try:
-        return kind.model_validate(plain)
-    except ValidationError as error:
-        raise ConfigError(_explain(kind, str(path), error)) from error
-
-
-def read_plain(path: str | Path, sets: Sequence[str] = ()) -> dict[str, Any]:
-    """What the file, its `extends` chain and the overrides say, unchecked. Raises ConfigError where it is no YAML."""
-    try:
-        merged = OmegaConf.merge(_layers(Path(path)), OmegaConf.from_dotlist(list(sets)))
-        plain: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: wanted YAML settings and key=value overrides; found: {error}") from error
-    return plain
 
 
 def load_config(path: str | Path, sets: Sequence[str] = ()) -> NightConfig:
     """The night's settings; see `load_settings`."""
     return load_settings(NightConfig, path, sets)
-
-
-def _layers(path: Path, depth: int = 0) -> Any:
-    if depth > 8:
-        raise ConfigError(f"{path}: `extends` goes round in a circle")
-    if not path.is_file():
-        raise ConfigError(f"{path}: wanted a YAML file; found none there. Give --config FILE.")
-    loaded = OmegaConf.load(path)
-    if not OmegaConf.is_dict(loaded):
-        raise ConfigError(f"{path}: wanted settings as keys and values; found a list")
-    base = loaded.pop("extends", None)
-    return loaded if base is None else OmegaConf.merge(_layers(path.parent / base, depth + 1), loaded)
-
-
-def _explain(kind: type[Settings], path: str, error: ValidationError) -> str:
-    lines = [f"ConfigError: {error.error_count()} fault(s) in {path}"]
-    for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
-        if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(fault["loc"][-1]), _keys_at(kind, fault["loc"][:-1]), n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
-            lines.append(f"  {where}: no such setting{hint}")
-        else:
-            lines.append(f"  {where}: {fault['msg']}; found {fault.get('input')!r}"[:300])
-    return "\n".join(lines)
-
-
-def _keys_at(kind: Any, loc: tuple[int | str, ...]) -> list[str]:
-    for part in loc:
-        field = getattr(kind, "model_fields", {}).get(part)
-        kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        kind = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
-    return list(getattr(kind, "model_fields", {}))

@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SPARK = {"pyspark", "delta", "great_expectations"}
 TORCH = {"torch", "transformers", "peft", "safetensors", "tokenizers"}
-PURE = {"errors", "schema", "config", "secret", "prompts", "validation", "evaluation"}
+PURE = {"errors", "schema", "settings", "config", "secret", "prompts", "validation", "evaluation"}
 
 # Layer → (what of reasongen it may import beside itself, what of others it may not).
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), SPARK | TORCH),
     "schema": (set(), SPARK | TORCH),
-    "config": ({"errors", "schema"}, SPARK | TORCH),
+    "settings": ({"errors"}, SPARK | TORCH),
+    "config": ({"errors", "schema", "settings"}, SPARK | TORCH),
     "secret": ({"errors", "config"}, SPARK | TORCH),
     "prompts": (PURE, SPARK | TORCH),
     "validation": (PURE, SPARK | TORCH),

@@ -16,6 +16,7 @@ maintaining  what is done to the tables between nights
 forgetting   users out of every table, and the list that keeps them out
 present      inputs as they are this moment
 withdrawing  reasons down at once, and kept down
+disliking    what users said no to, never shown to them again
 rolling_back what an earlier night left, put back
 doubting     samples that a person may pass, inside an executor
 reviewing    what people decided, and what they are asked next
@@ -33,6 +34,7 @@ previewing   some pairs from evidence to verdict, unpublished
 summary      the end of a night, as text
 """
 
+from reasongen.pipeline.disliking import take_feedback
 from reasongen.pipeline.examples import make_examples
 from reasongen.pipeline.explaining import explain_pair
 from reasongen.pipeline.forgetting import forget_users, read_users
@@ -65,5 +67,6 @@ __all__ = [
     "signalled",
     "stream_changes",
     "summary",
+    "take_feedback",
     "withdraw",
 ]

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.pipeline.archiving import archive
+from reasongen.pipeline.disliking import dislikes_version, erase_disliked, read_dislikes
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
 from reasongen.pipeline.judging import Judge
@@ -71,9 +72,12 @@ class Attempt:
         with self.stages.stage("judge"):
             withdrawals = read_withdrawals(self.spark, self.config.root)
             judge = with_people(self.tools.judge(self.config), self.config.root, withdrawals)
-            version = stage(to_make, self._table("generations"), judge=judge, path=f"{self.staging}/staged")
+            said = dislikes_version(self.config.root)
+            dislikes = read_dislikes(self.spark, self.config.root)
+            generations, path = self._table("generations"), f"{self.staging}/staged"
+            version = stage(to_make, generations, judge=judge, path=path, dislikes=dislikes)
         with self.stages.stage("retry"):
-            version = self._retry(to_make, judge, version, next_slice)
+            version = self._retry(to_make, judge, version, next_slice, dislikes)
         self._count_generated()
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
@@ -91,6 +95,7 @@ class Attempt:
         seen = None if suppressed is None else suppressed.version
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
         late += take_down_since(self.spark, self.config, withdrawals)
+        late += erase_disliked(self.spark, self.config, said)
         self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
         if passed:
             with self.stages.stage("archive"):
@@ -137,7 +142,9 @@ class Attempt:
             facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": self.run.run_id},
         )
 
-    def _retry(self, to_make: DataFrame, judge: Judge, version: int, next_slice: int) -> int:
+    def _retry(
+        self, to_make: DataFrame, judge: Judge, version: int, next_slice: int, dislikes: DataFrame | None
+    ) -> int:
         """One more sample for the prompts of pairs that none of theirs would do for, then another, up to the setting;
         returns the version of the staged table that holds what came of it.
 
@@ -158,7 +165,7 @@ class Attempt:
             next_slice = self._generate(f"retry-{number}", count, samples, next_slice)
             asked = self.spark.read.parquet(f"{self.staging}/retry-{number}").select("prompt_hash")
             again = pairs.join(asked, "prompt_hash", "left_semi")
-            stage(again, self._table("generations"), judge=judge, path=f"{path}-{number}")
+            stage(again, self._table("generations"), judge=judge, path=f"{path}-{number}", dislikes=dislikes)
             changes = self.spark.read.format("delta").load(f"{path}-{number}")
             txn = Txn(f"reasongen/staged/{self.run.run_id}", number)
             version = merge_changes(changes, path, STAGED, txn=txn, metadata=f"retry {number}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
@@ -30,6 +30,7 @@ from reasongen.validation import (
     Verdict,
     Withdrawn,
     WordingJudge,
+    unless_disliked,
 )
 
 T = TypeVar("T")
@@ -83,12 +84,16 @@ class Judge:
         licences = "".join(self.wordings[name].licences.digest for name in sorted(self.wordings))
         return f"{POLICY_VERSION}+{self.policy.version}+{hashlib.sha256(licences.encode()).hexdigest()[:8]}"
 
-    def choose(self, pair: int, frame: Frame, literals: Literals, samples: list[Sample]) -> Choice:
-        """The first sample that passes, in the order of `in_turn`."""
+    def choose(
+        self, pair: int, frame: Frame, literals: Literals, samples: list[Sample], disliked: Collection[str] = ()
+    ) -> Choice:
+        """The first sample that passes, in the order of `in_turn`. `disliked`: hashes of sentences that the user said
+        no to beside this item."""
         refused: list[tuple[int | None, str, Verdict]] = []
         for sample in in_turn(pair, samples, self.samples):
             rendered = self.renderer.fill(sample.text, frame, literals)
             verdict = self.verdict(rendered, sample.text, sample.finish_reason, frame)
+            verdict = unless_disliked(verdict, rendered.text, _skeleton_hash(sample.text), disliked)
             if verdict.passed:
                 return Choice(rendered, sample.text, sample.sample, refused)
             refused.append((sample.sample, rendered.text, verdict))
@@ -97,6 +102,7 @@ class Judge:
             skeleton = self.renderer.fallback(frame, literals, pair, titled=titled)
             rendered = self.renderer.fill(skeleton, frame, literals)
             verdict = self.verdict(rendered, skeleton, "stop", frame)
+            verdict = unless_disliked(verdict, rendered.text, _skeleton_hash(skeleton), disliked)
             if verdict.passed:
                 return Choice(rendered, skeleton, None, refused)
             failed = failed or (None, rendered.text, verdict)
@@ -166,15 +172,17 @@ def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
 
 
 def judge_batch(batch: pa.RecordBatch, judge_: Judge) -> pa.RecordBatch:
-    """Rows of PASSED_THROUGH plus frame, literals, samples (sample, text, finish_reason) to rows of schema.STAGED."""
+    """Rows of PASSED_THROUGH plus frame, literals, samples (sample, text, finish_reason), and perhaps disliked (hashes
+    of sentences), to rows of schema.STAGED."""
     keys = zip(*(batch.column(name).to_pylist() for name in ("user_id", "item_id")), strict=True)
     facts = zip(*(batch.column(name).to_pylist() for name in ("frame", "literals")), strict=True)
     samples = zip(_lists(batch.column("samples"), Sample._fields), _days(batch.column("evidence")), strict=True)
     out = _Columns()
-    for (user, item), (frame_text, literal_text), (given, days) in zip(keys, facts, samples, strict=True):
+    no = batch.column("disliked").to_pylist() if "disliked" in batch.schema.names else [None] * batch.num_rows
+    for (user, item), (frame_text, literal_text), (given, days), said in zip(keys, facts, samples, no, strict=True):
         frame = Frame.from_json(frame_text)
         literals = Literals.from_json(literal_text)
-        choice = judge_.choose(number_of(user, item), frame, literals, list(starmap(Sample, given)))
+        choice = judge_.choose(number_of(user, item), frame, literals, list(starmap(Sample, given)), said or ())
         out.add(choice, frame.locale, judge_.valid_until(choice.rendered, days) if choice.rendered else None)
         waiting = choice.refused if choice.sample is None else []
         texts = {number: text for number, text, _ in given} if waiting else {}

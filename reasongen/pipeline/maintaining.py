@@ -14,7 +14,7 @@ from reasongen.errors import ConfigError
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.progress import say
 from reasongen.pipeline.standing import still_running
-from reasongen.schema import EXAMPLES, GENERATIONS, OUTPUTS, REVIEWS, SUPPRESSIONS, WITHDRAWALS
+from reasongen.schema import DISLIKES, EXAMPLES, GENERATIONS, OUTPUTS, REVIEWS, SUPPRESSIONS, WITHDRAWALS
 from reasongen.tables import (
     CONFLICTS,
     LEASES,
@@ -31,7 +31,7 @@ LOOKED_UP = ("reasons",)
 """Tables that are read one user at a time."""
 LEAST_HOURS = 24.0
 """A night that has written files and not yet committed them must find them; so must a reader that began before it."""
-_TABLES = {**OUTPUTS, **REVIEWS, **{table.name: table for table in (SUPPRESSIONS, WITHDRAWALS, EXAMPLES)}}
+_TABLES = {**OUTPUTS, **REVIEWS, **{table.name: table for table in (SUPPRESSIONS, WITHDRAWALS, DISLIKES, EXAMPLES)}}
 _SAMPLE_OF = ("prompt_hash", "model_version", "decode_hash")
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from reasongen.config import NightConfig
 from reasongen.errors import LeaseError
 from reasongen.pipeline.attempt import Attempt
+from reasongen.pipeline.disliking import take_feedback
 from reasongen.pipeline.generating import first_slice, slices_app
 from reasongen.pipeline.ledger import STREAM, Run, code_version, record_run
 from reasongen.pipeline.mending import mend
@@ -65,6 +66,8 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
         reviewed, state = read_reviewed(config.root, judge.policy_version, read_withdrawals(spark, config.root))
         run.inputs |= {} if state is None else {REVIEW_DECISIONS.name: state}
+        if config.inputs.feedback is not None:
+            take_feedback(spark, config)  # before what stands is looked at: a reason that goes here is made anew
         past = past_runs(paths["runs"], config.scenario)
         past.refuse_older(tools.night)
         stood = past.finished(run, rows_version(paths["reasons"])) if users is None else None

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.evidence.frames import FEW_FROM, MANY_FROM
+from reasongen.pipeline.disliking import read_dislikes
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.present import item_facts, items_now, newest, people
 from reasongen.pipeline.publishing import KEY
@@ -24,7 +25,7 @@ from reasongen.pipeline.reviewing import with_people
 from reasongen.pipeline.tools import judge_of
 from reasongen.pipeline.withdrawing import Withdrawals, read_withdrawals
 from reasongen.prompts import Claim, EvidenceRow, Frame, Locale, Rendered
-from reasongen.schema import REASONS, USERS
+from reasongen.schema import DISLIKES, REASONS, USERS
 from reasongen.tables import Suppressed, read_suppressed, read_version, with_suppressed
 from reasongen.tables.suppression import LIST
 
@@ -47,6 +48,7 @@ class Today:
     assumed: bool
     suppressed: Suppressed | None = field(repr=False)
     withdrawals: Withdrawals = field(repr=False)
+    dislikes: DataFrame | None = field(repr=False)
     states: Mapping[str, str]
 
     @property
@@ -72,6 +74,7 @@ def read_today(spark: SparkSession, config: NightConfig) -> Today:
         config.inputs.consent == "assumed",
         suppressed,
         withdrawals,
+        read_dislikes(spark, config.root),
         {source.table.name: source.state for source in (items, users) if source is not None},
     )
 
@@ -83,7 +86,7 @@ def lists_now(root: str) -> tuple[int | None, int | None]:
 
 def with_left_out(reasons: DataFrame, today: Today) -> DataFrame:
     """Rows of schema.REASONS with `left_out`: null for what may be shown, else why not, the first that holds of
-    minor, consent, private, item_gone, expired, withdrawn, or the first rule that refuses the words.
+    minor, consent, private, item_gone, expired, withdrawn, disliked, or the first rule that refuses the words.
 
     In: nobody who is suppressed. A reason with evidence rests on its user's behaviour: it needs consent.
     """
@@ -94,6 +97,10 @@ def with_left_out(reasons: DataFrame, today: Today) -> DataFrame:
     else:
         judged = judged.join(today.people, "user_id", "left")
     judged = judged.join(_private(reasons, today.facts), KEY, "left")
+    said_no = F.lit(False)
+    if today.dislikes is not None:
+        no = today.dislikes.select(*DISLIKES.key, F.lit(True).alias("disliked"))
+        judged, said_no = judged.join(no, list(DISLIKES.key), "left"), F.coalesce("disliked", F.lit(False))
     code = (
         F.when(F.col("minor"), "minor")
         .when((F.size("evidence") > 0) & ~F.coalesce("may", F.lit(False)), "consent")
@@ -101,6 +108,7 @@ def with_left_out(reasons: DataFrame, today: Today) -> DataFrame:
         .when(~F.col("known"), "item_gone")
         .when(F.col("valid_until") < F.lit(today.judge.night), "expired")
         .when(F.col("item_id").isin(*today.withdrawals.items), "withdrawn")
+        .when(said_no, "disliked")
         .otherwise(F.col("refused_by"))
     )
     return judged.select(*REASONS.names, code.alias("left_out"))

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import HistoryError, LeaseError
+from reasongen.pipeline.disliking import erase_disliked
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.ledger import Run, code_version, record_run
 from reasongen.pipeline.mending import mend
@@ -180,7 +181,8 @@ class _Rollback:
         finally:
             delete_folder(self.spark, self.staging)
         late = erase_suppressed_since(self.spark, self.config, self.today.lists[0], ("reasons",))
-        done.removed += late + take_down_since(self.spark, self.config, self.today.withdrawals)
+        late += take_down_since(self.spark, self.config, self.today.withdrawals)
+        done.removed += late + erase_disliked(self.spark, self.config)
         return done
 
     def _changes(self) -> tuple[RolledBack, DataFrame]:

@@ -8,14 +8,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reasongen.pipeline.judging import Judge, judging
-from reasongen.schema import QUARANTINE, STAGED
+from reasongen.schema import PAIRS, QUARANTINE, STAGED
 from reasongen.tables import create_if_missing, read_version
 
 
-def stage(pairs: DataFrame, generations: DataFrame, *, judge: Judge, path: str) -> int:
+def stage(
+    pairs: DataFrame, generations: DataFrame, *, judge: Judge, path: str, dislikes: DataFrame | None = None
+) -> int:
     """Writes schema.STAGED at `path`; returns the version that holds it, for the gate to pin.
 
-    In: `pairs` (schema.PAIRS), `generations`. One row out per pair; a pair without samples gets a fallback.
+    In: `pairs` (schema.PAIRS), `generations`, `dislikes` (schema.DISLIKES; None: there are none). One row
+    out per pair; a pair without samples gets a fallback.
     """
     mine = generations.where(
         (F.col("model_version") == judge.model_version) & (F.col("decode_hash") == judge.decode_hash)
@@ -35,6 +38,9 @@ def stage(pairs: DataFrame, generations: DataFrame, *, judge: Judge, path: str) 
         "literals",
         "samples",
     )
+    if dislikes is not None:
+        no = dislikes.groupBy(*PAIRS.key).agg(F.collect_set("skeleton_hash").alias("disliked"))
+        fed = fed.join(no, list(PAIRS.key), "left")
     create_if_missing(pairs.sparkSession, path, STAGED)
     staged = fed.mapInArrow(judging(judge), STAGED.ddl)
     staged.write.format("delta").mode("append").save(path)

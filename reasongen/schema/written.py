@@ -193,6 +193,21 @@ WITHDRAWALS = Table(
     key=("kind", "value"),
 )
 
+DISLIKES = Table(
+    "dislikes",
+    (
+        _C("user_id", "string", "who said no"),
+        _C("item_id", "string", "to the sentence about what"),
+        _C("scenario", "string", "on which surface"),
+        _C("skeleton_hash", "string", "the sentence; this user never gets it again for this item"),
+        _C("kind", "string", "dislike or report; a report counts towards taking the sentence down for everybody"),
+        _C("at", "timestamp", "UTC; when they first said so"),
+    ),
+    key=("user_id", "item_id", "scenario", "skeleton_hash"),
+    people=True,
+)
+"""Made by the first dislike or report that is taken."""
+
 _SHOWN = "run_id night scenario item_id locale source skeleton_hash model_version policy_version renderer_version"
 ARCHIVE = Table(
     "archive",

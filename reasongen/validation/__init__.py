@@ -24,7 +24,7 @@ from reasongen.validation.reviewed import Reviewed
 from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import PASSED, POLICY_VERSION, Verdict, judge
 from reasongen.validation.whole import Rulebook
-from reasongen.validation.withdrawn import Withdrawn, plain
+from reasongen.validation.withdrawn import Withdrawn, plain, unless_disliked
 from reasongen.validation.wording import WordingJudge
 
 __all__ = [
@@ -46,4 +46,5 @@ __all__ = [
     "load_policy",
     "plain",
     "unlawful",
+    "unless_disliked",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from reasongen.validation.case import Failure
+from reasongen.validation.verdict import Verdict
 
 
 def plain(text: str) -> str:
@@ -28,3 +30,10 @@ class Withdrawn:
         why = [f"term {number} of the withdrawals" for number, term in enumerate(self.terms) if term in seen]
         why += ["skeleton of a withdrawn reason"] * (skeleton_hash in self.skeletons)
         return tuple(Failure("withdrawn", 0, len(text), detail) for detail in why)
+
+
+def unless_disliked(verdict: Verdict, text: str, skeleton_hash: str, disliked: Collection[str]) -> Verdict:
+    """The verdict, unless the user said no to this sentence: `disliked` are hashes of such, for one user and item."""
+    if not verdict.passed or skeleton_hash not in disliked:
+        return verdict
+    return Verdict(False, (Failure("disliked", 0, len(text), "the user said no to this sentence"),))
