@@ -107,7 +107,7 @@ def _of_the_other(case: Case, piece: Piece, relations: Relations, bound: set[int
     if not beside and not relations.additives.search(case.text.plain, *clause):
         return False
     if any(_is_noun(piece, case, number) for number in meant):
-        return True
+        return not _itself(case, piece, clause, relations)
     return beside is not None and any(
         _is_noun(one, case, number) and not _itself(case, one, clause, relations)
         for one in case.pieces
