@@ -89,6 +89,23 @@ ENGLISH = [
     ("R18_cause", "A walnut base and a brass arm.", "The base is walnut, which makes it dimmable."),
     ("R18_cause", "You bought a bookshelf, so it may suit you.", "The weight is 1.2 kg, therefore it is dimmable."),
     ("R18_others", "A reading lamp for friends.", "Friends who read love a reading lamp."),
+    (
+        "R18_swap",
+        "You bought a bookshelf; a lamp goes with it.",
+        "You bought a bookshelf; this bookshelf goes with it.",
+    ),
+    ("R18_swap", "You viewed a lantern; here is a lamp too.", "You viewed a lantern; the lamp is a red lantern too."),
+    ("R18_life", "You like novels; here is a reading lamp.", "You live alone, and this lamp has a brass arm."),
+    ("R18_has", "A lamp for the desk by the window.", "A lamp with a drawer and a brass arm."),
+    ("R18_sign", "A reading lamp.", "A reading lamp \u2b50."),
+    (
+        "R18_time",
+        "Lately, you bought a bookshelf and viewed a lantern.",
+        "A year ago, you bought a shelf and viewed a lantern.",
+    ),
+    ("R18_act", "You bought the bookshelf; here is a lamp.", "You bought the bookshelf and the lantern."),
+    ("R18_word", "A neatly made lamp that hardly needs space.", "An organically made lamp."),
+    ("R18_number", "One day you may want a reading lamp.", "The lamp runs for one day."),
 ]
 CHINESE = [
     ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
@@ -115,6 +132,11 @@ CHINESE = [
     ("R18_cause", "毛竹编成，两层一盖。", "毛竹编成，于是重680克。"),
     ("R18_cause", "有这个竹蒸笼，可以蒸鱼。", "有了这个竹蒸笼，就不用炒锅了。"),
     ("R18_others", "能蒸馒头，可以请朋友来吃。", "朋友们都喜欢竹蒸笼。"),
+    ("R18_life", "喜欢下厨的你可以看看这个竹蒸笼。", "你一个人住，可以看看这个竹蒸笼。"),
+    ("R18_has", "竹蒸笼放在厨房。", "竹蒸笼，附带抽屉。"),
+    ("R18_time", "最近，你买了铸铁炒锅，看过不锈钢蒸锅。", "半年前，你买了铸铁炒锅，看过不锈钢蒸锅。"),
+    ("R18_number", "第二天可以再蒸馒头。", "竹蒸笼能用两天。"),
+    ("R01_absolute", "能蒸鱼的竹蒸笼。", "竹蒸笼里的第1名。"),
 ]
 
 
@@ -137,12 +159,16 @@ def test_a_chinese_claim_check_stops_its_fault_alone(check: str, true: str, plan
 TEA: dict[str, Any] = {
     "item": {
         "title": "晚樱花茶",
+        "description": "这款花茶清淡。无保温功能，不含色素和香精。",
         "tags": ["无糖", "清淡", "小份"],
         "category": "茶饮/花茶",
         "brand": "知更堂",
         "attributes": {"产地": "福州"},
     },
-    "events": [{"event": "share", "title": "知更堂 小园花茶 独立包装", "category": "茶饮/花茶", "count": 1}],
+    "events": [
+        {"event": "share", "title": "知更堂 小园花茶 独立包装", "category": "茶饮/花茶", "count": 1},
+        {"event": "browse", "title": "更生坊 小份花茶", "category": "茶饮/花茶", "count": 1},
+    ],
 }
 
 
@@ -154,15 +180,42 @@ TEA: dict[str, Any] = {
         "知更堂的花茶，清淡小份。",  # 更 inside a name compares nothing
         "这款和知更堂小园花茶是一个牌子。",
         "你分享过小园花茶，这款花茶清淡。",
+        "你分享过的花茶清淡，这款花茶小份。",  # 花茶清淡 in a row is the item's alone, yet names the event's noun
+        "你看过更生坊的花茶，这款清淡。",
+        "一款小份花茶。",  # 小份花茶 in a row is the other's alone, yet each word is the item's
+        "福州的花茶，不含色素。",
     ],
 )
 def test_a_true_chinese_sentence_passes(true: str) -> None:
     assert verdict(true, TEA, "zh") == ("pass", set())
 
 
-@pytest.mark.parametrize("planted", ["这款花茶甜，不清淡。", "福州的花茶，独立包装。"])
+@pytest.mark.parametrize(
+    "planted", ["这款花茶甜，不清淡。", "福州的花茶，独立包装。", "花茶带保温功能。", "花茶里有香精。"]
+)
 def test_words_of_two_fields_make_no_third(planted: str) -> None:
     assert verdict(planted, TEA, "zh")[0] != "pass"
+
+
+def test_a_clock_before_opening_is_no_click() -> None:
+    shop = {"item": {"title": "老街面馆", "description": "上午11点开门，周一休息。", "category": "餐饮/面馆"}}
+    assert verdict("这家面馆上午11点开门。", shop, "zh") == ("pass", set())
+    assert verdict("这家面馆上午10点开门。", shop, "zh")[0] != "pass"
+
+
+def test_what_is_denied_denies_what_it_means_and_nothing_that_it_implies() -> None:
+    inn = {
+        "item": {"title": "Old Mill Inn", "description": "No parking. Without palm oil or perfume.", "tags": ["walk"]}
+    }
+    assert verdict("The Old Mill Inn, for a walk.", inn, "en") == ("pass", set())
+    assert verdict("The Old Mill Inn has parking.", inn, "en")[0] != "pass"
+    assert verdict("The Old Mill Inn has perfume.", inn, "en")[0] != "pass"
+
+
+def test_this_lamp_is_the_item_even_where_another_lamp_is_named() -> None:
+    two = {**LAMP, "events": [{"event": "browse", "title": "Paper lamp, red", "category": "Home/Lighting"}]}
+    assert verdict("You viewed a paper lamp; this lamp goes with it.", two, "en") == ("pass", set())
+    assert "R18_swap" in verdict("You viewed a paper lamp; this red lamp goes with it.", two, "en")[1]
 
 
 def test_what_upstream_knows_of_an_event_is_believed() -> None:

@@ -273,6 +273,11 @@ def test_a_literal_that_holds_a_verb_or_a_denial_says_nothing_by_itself() -> Non
             "[i.this] is of the same brand as [e2.title], which you viewed.",
             "[i.this] is of the same kind as [e1.items] you bought, and [e2.title] you viewed.",
         ),
+        (
+            "en",
+            "[i.this] is like [e1.items] you bought, and it is of the same kind as [e2.title], which you viewed.",
+            "[i.this] is like [e2.items] you viewed, and it is of the same kind as [e1.title], which you bought.",
+        ),
         ("zh", "[i.this]和你看过的[e2.items]同品牌。", "[i.this]和你买过的[e1.items]算同类，你还看过[e2.items]。"),
         ("zh", "[i.this]和你看过的[e2.items]算同类。", "你为[e1.items]下过单，[i.this]也算同类。"),
         ("zh", "你为[e2.items]下过单，看看[i.this]。", "你为[e1.items]下过单，看看[i.this]。"),

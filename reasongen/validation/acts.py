@@ -56,6 +56,7 @@ class ActReader:
     possession: re.Pattern[str]
     interest: re.Pattern[str]
     repeated: re.Pattern[str]
+    life: re.Pattern[str]
     times: tuple[tuple[re.Pattern[str], int, int], ...]
     ago: re.Pattern[str]
     turns: re.Pattern[str]
@@ -125,6 +126,7 @@ def act_reader(licences: Licences) -> ActReader:
         one_of(acts.possession, locale),
         one_of(acts.interest, locale),
         one_of(acts.repeated, locale),
+        one_of(acts.life, locale),
         times,
         re.compile("|".join(f"(?:{pattern})" for pattern in acts.ago)),
         re.compile("[次回遍趟顿度眼轮]" if locale == "zh" else " ?(?:times|occasions|visits|looks|orders|purchases)"),

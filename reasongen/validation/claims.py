@@ -5,11 +5,14 @@ R18_act       an act of another kind, or none at all        R18_count, R18_time 
 R18_swap      a property of another item                    R18_polarity           said where the evidence denies it
 R18_name      a brand or name that stands nowhere           R18_comparison, R18_cause, R18_interest
 R18_same      a sameness that no evidence tells             R18_others     what other people think or do
+R18_life      what a text tells of its user's life          R18_has        a part or a place that nothing bears
+R18_sign      a picture that says what nothing bears
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,11 +29,12 @@ from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
 from reasongen.validation.relating import Relations, causes, comparisons, others, relations_of, samenesses, swaps
 from reasongen.validation.rules import Action
-from reasongen.validation.told import interests, user_acts
+from reasongen.validation.told import interests, lives, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
 MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
+_HELD = 24  # characters in which what is had follows
 _SEEN = re.compile(r"\S")
 
 
@@ -50,6 +54,8 @@ class ClaimJudge:
     acts: ActReader
     relations: Relations
     conditions: re.Pattern[str]
+    things: frozenset[str]
+    having: re.Pattern[str]
     opinion: Opinion | None = None
 
     def judge(
@@ -76,6 +82,9 @@ class ClaimJudge:
             samenesses(case, self.relations, possible),
             user_acts(case),
             interests(case, self.acts, self.conditions),
+            lives(case, self.acts, self.conditions),
+            components(case, self.things, self.having),
+            signs(case),
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),
             others(case, self.relations, possible),
@@ -132,6 +141,8 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         act_reader(licences),
         relations_of(licences),
         one_of(words.conditions, locale),
+        frozenset(words.things.split()),
+        one_of(words.having, locale),
     )
 
 
@@ -147,6 +158,25 @@ def open_words(case: Case) -> Iterator[Finding]:
     action: Action = "block" if len(runs) >= MANY_OPEN else "human"
     for start, end in runs:
         yield finding("word", action, start, end, "wanted evidence, found none")
+
+
+def components(case: Case, things: frozenset[str], having: re.Pattern[str]) -> Iterator[Finding]:
+    """With a window, near the beach: a neutral noun is a claim where the text gives it to the item."""
+    plain = case.text.plain
+    for piece in case.pieces:
+        if piece.kind is not Kind.NEUTRAL or piece.said or plain[piece.start : piece.end] not in things:
+            continue
+        start, _ = case.clause_of(piece.start)
+        if having.search(plain, max(start, piece.start - _HELD), piece.start) and not case.tells_of_user(piece.start):
+            yield finding("has", "human", piece.start, piece.end, "wanted evidence, found none")
+
+
+def signs(case: Case) -> Iterator[Finding]:
+    """Pictures and symbols say what words would have to prove."""
+    for at, written in enumerate(case.text.plain):
+        shown = ord(written) > 0xA0 and unicodedata.category(written) in ("So", "Sk")
+        if shown and not any(written in text for text in case.grounds.own.texts):
+            yield finding("sign", "human", at, at + 1, "wanted evidence, found none")
 
 
 def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:

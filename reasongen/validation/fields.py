@@ -52,7 +52,10 @@ def read_field(lexicon: Lexicon, text: str) -> Field:
         books[bool(flags[at]) and key not in lexicon.denying].add(key)
     terms: tuple[set[str], set[str]] = (set(), set())
     for term, start in lexicon.terms_in(plain):
-        terms[bool(flags[start]) and term not in lexicon.denying].update(lexicon.licensed_by(term))
+        if flags[start] and term not in lexicon.denying:
+            terms[True].update(lexicon.meant_by(term))  # no parking denies no walk
+        else:
+            terms[False].update(lexicon.licensed_by(term))
     quantities = [*lexicon.reader.read(plain), *(_two(match) for match in _PAIRS[lexicon.locale].finditer(plain))]
     names = frozenset(lexicon.capitals(text[:MAX_CHARS]))
     said, denied, licensed, not_licensed = map(frozenset, (*books, *terms))

@@ -10,6 +10,21 @@ from reasongen.validation.quantities import Quantity, supported
 from reasongen.validation.reading import Case, finding
 
 _BY_PIECE = ("purchase", "cart")  # what was looked at twice is still one
+_LASTING = (
+    "for ",
+    "within ",
+    "lasts ",
+    "last ",
+    "runs ",
+    "plays ",
+    "保热",
+    "保温",
+    "保冷",
+    "续航",
+    "可用",
+    "能用",
+    "待机",
+)
 _BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 
 
@@ -72,6 +87,11 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
 def _says_nothing(case: Case, one: Quantity) -> bool:
     """One and half of something uncounted; one day, as in some other day."""
     if one.dimension == "time":
+        before = case.text.plain[max(0, one.start - 8) : one.start]
+        if before.startswith("第", len(before) - 1):  # 第二天 counts no days
+            return True
+        if before.endswith(_LASTING):
+            return False
         return one.unit in ("day", "week") and case.text.plain.startswith(("一", "one ", "half "), one.start)
     return one.dimension == "count" and one.raw in (0.5, 1.0)
 

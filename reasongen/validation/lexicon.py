@@ -26,7 +26,8 @@ NO_VALUES = (" no", " none", " not included", "无", "否", "不支持", "不含
 class Lexicon:
     """`neutral`: words that claim nothing (English lemmas and forms too), `grammar`: those that only join.
 
-    `pieces`: the neutral ones of Chinese, to be searched; `rows`: what a term licenses; `denying`: terms that deny.
+    `pieces`: the neutral ones of Chinese, to be searched; `rows`: what a term licenses, `groups`:
+    of that, what means the same; `denying`: terms that deny.
     """
 
     locale: str
@@ -38,6 +39,7 @@ class Lexicon:
     pieces: ahocorasick.Automaton | None
     terms: ahocorasick.Automaton
     rows: dict[str, tuple[str, ...]]
+    groups: dict[str, tuple[str, ...]]
     negation: Negation
     denying: frozenset[str]
     reader: Reader
@@ -46,6 +48,10 @@ class Lexicon:
     def licensed_by(self, term: str) -> Sequence[str]:
         """What a term in the evidence licenses; itself where it is a member of a group."""
         return self.rows.get(term, ())
+
+    def meant_by(self, term: str) -> Sequence[str]:
+        """What a term means, and denies where it is denied: what it implies may hold all the same."""
+        return self.groups.get(term, ())
 
     def terms_in(self, plain: str) -> Iterator[tuple[str, int]]:
         """Synonyms and implications that stand in a text: (term, first character)."""
@@ -95,6 +101,7 @@ def compile_lexicon(licences: Licences) -> Lexicon:
         members = [_term(one, zh) for one in group.split("|")]
         for member in members:
             rows.setdefault(member, []).extend(members)
+    groups = {term: tuple(dict.fromkeys(row)) for term, row in rows.items()}
     for premises, conclusions in licences.synonyms.implied.items():
         for premise in premises.split("|"):
             rows.setdefault(_term(premise, zh), []).extend(_term(one, zh) for one in conclusions.split("|"))
@@ -116,6 +123,7 @@ def compile_lexicon(licences: Licences) -> Lexicon:
         _searchable(neutral) if zh else None,
         terms,
         {term: tuple(dict.fromkeys(row)) for term, row in rows.items()},
+        groups,
         negation_of(licences),
         frozenset(term for term in every if _denies(negation_of(licences), term)),
         reader_of(licences.locale, licences),

@@ -29,6 +29,7 @@ class Words(Settings):
     patterns on normal text: `comparisons`, `causes` (promised effects), `therefore` (what makes one fact the cause of
     another), `relations` (with, beside, 搭配), `additives` (too, also), `itself` (a clause up to a noun that is the
     item: this), `same` (facet → the same brand), `others` (what other people think),
+    `having` (with, near: what makes one of `things`, neutral nouns, a claim of the item),
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
     `plurals` (what stands for more than one thing).
     """
@@ -50,6 +51,8 @@ class Words(Settings):
     itself: Patterns = ()
     same: Mapping[str, Patterns] = Field(default_factory=dict)
     others: Patterns = ()
+    things: str = ""
+    having: Patterns = ()
     conditions: Patterns
     uses: Mapping[str, Patterns] = Field(default_factory=dict)
     plurals: Patterns = ()
@@ -67,6 +70,7 @@ class Words(Settings):
         "additives",
         "itself",
         "others",
+        "having",
         "conditions",
     )
     @classmethod
@@ -86,6 +90,7 @@ class Acts(Settings):
     """How a text speaks of the user's acts: patterns by kind of event, of possession, of interest; times in days.
 
     `times`: pattern → [least, most] days ago. `ago`: patterns whose number and unit count days back.
+    `life`: what a text tells of the user beside acts and likings.
     """
 
     version: int = Field(ge=1)
@@ -96,6 +101,7 @@ class Acts(Settings):
     repeated: Patterns
     times: Mapping[str, tuple[int, int]]
     ago: Patterns
+    life: Patterns = ()
     also: Mapping[str, tuple[str, ...]]
 
 

@@ -13,7 +13,7 @@ import rjieba
 from reasongen.validation.fields import MAX_GRAM
 from reasongen.validation.grounds import NOTHING, Grounds
 from reasongen.validation.lexicon import Lexicon
-from reasongen.validation.words import Word, compound_head, latin_words, words_of
+from reasongen.validation.words import Word, compound_head, keys_of, latin_words, words_of
 
 Spans = Sequence[tuple[int, int]]
 
@@ -94,8 +94,10 @@ def _english_piece(word: Word, grounds: Grounds, lexicon: Lexicon, synonym: Piec
         return Piece(word.start, word.end, Kind.NEUTRAL, keys=word.keys)
     if said or denied:
         return Piece(word.start, word.end, Kind.NEUTRAL if neutral else Kind.LICENSED, said, denied, keys=word.keys)
-    manner = word.form.endswith("ly") and len(word.form) > 5  # how, not what: neatly, comfortably
-    return Piece(word.start, word.end, Kind.NEUTRAL if manner else Kind.OPEN, keys=word.keys)
+    stem = keys_of(word.form.removesuffix("ly"))[0] if word.form.endswith("ly") else ""
+    if stem in lexicon.neutral:  # how, not what: neatly
+        return Piece(word.start, word.end, Kind.NEUTRAL, keys=word.keys)
+    return Piece(word.start, word.end, Kind.OPEN, keys=word.keys)
 
 
 def _any(grounds: Grounds, form: str) -> tuple[int, int]:

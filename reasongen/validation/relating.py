@@ -174,7 +174,13 @@ def comparisons(case: Case, relations: Relations, possible: Collection[str]) -> 
     nor is what stands inside a name."""
     for match in relations.comparisons.finditer(case.text.plain) if "comparisons" in possible else ():
         amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
-        inside = any(one.start < match.start() < one.end and one.kind is Kind.LICENSED for one in case.pieces)
+        inside = any(
+            one.kind is Kind.LICENSED
+            and one.start <= match.start()
+            and match.end() <= one.end
+            and one.end - one.start > 2
+            for one in case.pieces
+        )
         if not amount and not inside and not _stands_in_item(case, match.group()):
             yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
 

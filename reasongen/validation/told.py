@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reasongen.validation.acts import Act, ActReader, done, happened
 from reasongen.validation.gate import Finding
@@ -27,12 +27,15 @@ def user_acts(case: Case) -> Iterator[Finding]:
         if not did:
             yield finding("act", "block", act.start, act.end, "wanted an event of this kind")
             continue
-        turns = [turn for turn in case.turns if act.clause[0] <= turn[0] < act.clause[1]]
+        if _named_besides(case, act, did):
+            yield finding("act", "human", act.start, act.end, "wanted an event of this kind for each thing named")
+            continue
+        turns = [turn for turn in case.turns if _asked_of(case, act, turn[0])]
         often = [number for number in did if all(least <= events[number].count <= most for _, _, least, most in turns)]
         if not often:
             yield finding("count", "block", turns[0][0], turns[0][1], "wanted the count of the event")
             continue
-        whens = [when for when in case.whens if len(case.acts) == 1 or act.clause[0] <= when.start < act.clause[1]]
+        whens = [when for when in case.whens if _asked_of(case, act, when.start)]
         if whens and not any(all(happened(events[number], when) for when in whens) for number in often):
             yield finding(
                 "time",
@@ -41,6 +44,43 @@ def user_acts(case: Case) -> Iterator[Finding]:
                 whens[0].end,
                 "wanted the time of the event",
             )
+
+
+def _asked_of(case: Case, act: Act, at: int) -> bool:
+    """Whether a time or a count belongs to the act: that of its own clause, and that of a clause without any act."""
+    clause = case.clause_of(at)
+    return clause == act.clause or all(other.clause != clause for other in case.acts)
+
+
+def _named_besides(case: Case, act: Act, did: Sequence[int]) -> bool:
+    """Whether the only act of a clause names a further thing that is not among those it was done with: you bought the
+    teapot and the toaster."""
+    if sum(other.clause == act.clause for other in case.acts) > 1:
+        return False
+    start, end = act.clause
+    keys = {key for one in case.pieces if start <= one.start < end and one.kind is not Kind.OPEN for key in one.keys}
+    nouns = [_nouns(head, keys) for head in case.grounds.heads]
+    mine = frozenset().union(*(nouns[number] for number in did))
+    others = (nouns[number] for number in range(len(nouns)) if number not in did)
+    return bool(mine) and any(not mine & own and not any(map(case.grounds.item_says, own)) for own in others if own)
+
+
+def _nouns(head: frozenset[str], keys: set[str]) -> frozenset[str]:
+    """Those of the keys that name what a title is about."""
+    han = tuple(one for one in head if one >= "\u3007")
+    return frozenset(key for key in keys if key in head or (han and key.endswith(han)))
+
+
+def lives(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Iterator[Finding]:
+    """Where the user lives, with whom, how they are: nothing in a shop tells it, unless a word of theirs is beside."""
+    theirs = case.grounds.user | sum(case.grounds.events)
+    for match in acts.life.finditer(case.text.plain):
+        start, end = case.clause_of(match.start())
+        if conditions.search(case.text.plain, start, match.start()) or case.tells_of_user(match.start()):
+            continue
+        near = [one for one in case.pieces if start <= one.start < end and one.kind is Kind.LICENSED]
+        if not any((one.said | one.denied) & theirs for one in near):
+            yield finding("life", "human", *match.span(), "wanted an act or a tag that tells it")
 
 
 def _tells_of_item(case: Case, act: Act) -> bool:

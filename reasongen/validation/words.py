@@ -36,8 +36,8 @@ _ENDINGS = (
     "y",
 )
 _SCOPE_END = {
-    "en": re.compile(r"(?<![a-z])(?:but|and|yet|so|though|while|when|if|until|because|or|that|with)(?![a-z])"),
-    "zh": re.compile("[的时候也就却但而和可能]"),
+    "en": re.compile(r"(?<![a-z])(?:but|and|yet|so|though|while|when|if|until|because|that|with)(?![a-z])"),
+    "zh": re.compile("的|时候|也|就|却|但|而|可能"),
 }
 _REACH = {"en": 34, "zh": 7}  # characters that a negation reaches at most
 _IN_ONE = ("无", "零", "免")  # marks that make one word with what they deny
