@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from yaml import YAMLError
 
 from reasongen.errors import ConfigError
@@ -69,8 +69,9 @@ class EvidenceSettings(Settings):
 
     budget: int = Field(2, ge=0, le=4)
     item_words: int = Field(1, ge=0, le=2)
-    item_tags: int = Field(4, ge=1, le=16)
+    item_tags: int = Field(4, ge=0, le=16)
     item_attributes: int = Field(2, ge=0, le=8)
+    told_attributes: tuple[str, ...] | None = None
     history_items: int = Field(500, ge=1, le=1000)
     half_life_days: float = Field(14.0, gt=0)
     recent_days: int = Field(30, ge=1)
@@ -193,7 +194,7 @@ class NightConfig(Settings):
     limit: int | None = Field(None, ge=1)
     show: int = Field(0, ge=0, le=50)
     locale_files: str = "conf/locales"
-    policies: str = "conf/policies"
+    policies: tuple[str, ...] = Field(("conf/policies",), min_length=1)
     licences: str = "conf/licences"
     privacy: str = "conf/privacy"
     inputs: InputSettings
@@ -207,6 +208,8 @@ class NightConfig(Settings):
     review: ReviewSettings = ReviewSettings()
     signals: SignalSettings = SignalSettings()
     spark: SparkSettings = SparkSettings()
+
+    _folders = field_validator("policies", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
 
     @model_validator(mode="after")
     def _known_locales(self) -> NightConfig:
@@ -223,8 +226,7 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = {**dict.fromkeys(_NO_RESULT, True), "engine": _TUNING}
-        plain = self.model_dump(mode="json", exclude=aside)
+        plain = self.model_dump(mode="json", exclude={**dict.fromkeys(_NO_RESULT, True), "engine": _TUNING})
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -242,12 +244,10 @@ S = TypeVar("S", bound=Settings)
 def load_settings(kind: type[S], path: str | Path, sets: Sequence[str] = ()) -> S:
     """Settings of `kind` from a YAML file, its `extends` chain and `key=value` overrides.
 
-    Raises ConfigError that lists every fault: a missing file, YAML that does not parse, unknown keys (with the nearest
-    known one), values out of range.
+    Raises ConfigError that lists every fault: no file, no YAML, unknown keys (with the nearest known one), bad values.
     """
-    plain = read_plain(path, sets)
     try:
-        return kind.model_validate(plain)
+        return kind.model_validate(read_plain(path, sets))
     except ValidationError as error:
         raise ConfigError(_explain(kind, str(path), error)) from error
 
