@@ -6,6 +6,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 READY := .venv/.ready
 JARS := .local/jars/.checked
 CONFIG ?= conf/local.yaml
+NAME ?= hotels
 SEED ?= $(shell date +%Y%m%d)
 export PYSPARK_PYTHON := $(CURDIR)/$(PY)
 export PYSPARK_DRIVER_PYTHON := $(CURDIR)/$(PY)
@@ -23,7 +24,7 @@ AIRFLOW_ENV := PATH="$(CURDIR)/$(AIRFLOW)/venv/bin:$$PATH" AIRFLOW_HOME="$(CURDI
 DOCS := .local/docs
 DOCS_READY := $(DOCS)/.ready
 
-.PHONY: help setup world generate plan report airflow airflow-setup airflow-test docs docs-setup test test-slow test-long \
+.PHONY: help setup world generate plan domain report airflow airflow-setup airflow-test docs docs-setup test test-slow test-long \
 	faults lint bench lock clean
 
 help: ## lists the targets
@@ -49,6 +50,11 @@ generate: world ## one night over the sample world, from nothing: reasons in .lo
 
 plan: world ## what a night would do and cost; writes nothing
 	$(SUBMIT) jobs/generate.py --config $(CONFIG) --dry-run
+
+domain: setup ## another domain from files alone, sample tables to page: make domain NAME=hotels (courses, health)
+	$(PY) jobs/sample_world.py --config conf/scenarios/$(NAME)/world.yaml --out .local/$(NAME)/world
+	$(SUBMIT) jobs/generate.py --config conf/scenarios/$(NAME).yaml --json .local/$(NAME)/last-run.json
+	$(PY) jobs/report.py --config conf/scenarios/$(NAME).yaml
 
 report: setup ## the newest night's page for people, and an index: .local/lake/report/index.html
 	$(PY) jobs/report.py --config $(CONFIG)

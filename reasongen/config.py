@@ -12,9 +12,9 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from reasongen.schema import ACTIONS, LOCALES
 from reasongen.settings import Settings as Settings
@@ -62,8 +62,9 @@ class EvidenceSettings(Settings):
 
     budget: int = Field(2, ge=0, le=4)
     item_words: int = Field(1, ge=0, le=2)
-    item_tags: int = Field(4, ge=1, le=16)
+    item_tags: int = Field(4, ge=0, le=16)
     item_attributes: int = Field(2, ge=0, le=8)
+    told_attributes: tuple[str, ...] | None = None
     history_items: int = Field(500, ge=1, le=1000)
     half_life_days: float = Field(14.0, gt=0)
     recent_days: int = Field(30, ge=1)
@@ -193,7 +194,7 @@ class NightConfig(Settings):
     limit: int | None = Field(None, ge=1)
     show: int = Field(0, ge=0, le=50)
     locale_files: str = "conf/locales"
-    policies: str = "conf/policies"
+    policies: tuple[str, ...] = Field(("conf/policies",), min_length=1)
     licences: str = "conf/licences"
     privacy: str = "conf/privacy"
     inputs: InputSettings
@@ -208,6 +209,8 @@ class NightConfig(Settings):
     feedback: FeedbackSettings = FeedbackSettings()
     signals: SignalSettings = SignalSettings()
     spark: SparkSettings = SparkSettings()
+
+    _folders = field_validator("policies", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
 
     @model_validator(mode="after")
     def _known_locales(self) -> NightConfig:
@@ -224,8 +227,7 @@ class NightConfig(Settings):
 
     def digest(self) -> str:
         """Sha-256 over what changes results: not where Spark runs, nor batch and slice sizes."""
-        aside: dict[str, Any] = {**dict.fromkeys(_NO_RESULT, True), "engine": _TUNING}
-        plain = self.model_dump(mode="json", exclude=aside)
+        plain = self.model_dump(mode="json", exclude={**dict.fromkeys(_NO_RESULT, True), "engine": _TUNING})
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from pydantic import ValidationError
@@ -57,6 +56,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "local.yaml": load_config,
     "cluster.yaml": load_config,
     "places.yaml": load_config,
+    "scenarios/*.yaml": load_config,
     "*references.yaml": lambda path: load_settings(ExampleConfig, path),
     "world.yaml": load_world_settings,
     "train*.yaml": lambda path: load_settings(TrainSettings, path),
@@ -88,7 +88,7 @@ def test_no_file_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_is_taken_by_its_own_loader(name: str) -> None:
-    takers = [load for pattern, load in LOADERS.items() if fnmatch(name, pattern)]
+    takers = [load for pattern, load in LOADERS.items() if PurePath(name).match(pattern)]
     assert len(takers) == 1, f"{name}: wanted one loader"
     assert takers[0](CONF / name)
 

@@ -27,7 +27,7 @@ from evidence_account import (
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from reasongen.evidence import catalogue, frames, history, load_private, support
-from reasongen.prompts import Frame, Literals
+from reasongen.prompts import Frame, Literals, load_locales
 from reasongen.schema import ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +38,10 @@ ITEM_DDL = (
 EVENT_DDL = "user_id string, item_id string, event string, ts timestamp"
 PAIR_DDL = "user_id string, item_id string, scenario string, personal boolean"
 
+LOCALES = {
+    name: locale.model_copy(update={"nouns": {kind: [noun] for noun, kind in CLASSES[name].items()}})
+    for name, locale in load_locales(ROOT / "conf" / "locales").items()
+}
 PRIVATE = load_private(ROOT / "conf" / "privacy", ["zh", "en"])
 BASES = [world(f"a{seed}", seed) for seed in (1, 2, 3)]
 DISTURBED = [renamed(disturbed(base, 7), f"b{base.name[1:]}") for base in BASES]
@@ -49,7 +53,7 @@ class Told:
     def __init__(self, spark: SparkSession, worlds: Sequence[World], keep: int) -> None:
         items = [tuple(item.values()) for one in worlds for item in one.items]
         self.known = kept(
-            catalogue(spark.createDataFrame(items, ITEM_DDL), settings=SETTINGS, classes=CLASSES, private=PRIVATE)
+            catalogue(spark.createDataFrame(items, ITEM_DDL), settings=SETTINGS, locales=LOCALES, private=PRIVATE)
         )
         self.events = spark.createDataFrame([event for one in worlds for event in one.events], EVENT_DDL)
         self.pairs = spark.createDataFrame([pair for one in worlds for pair in one.pairs], PAIR_DDL)

@@ -169,6 +169,33 @@ def test_two_files_of_one_rule_are_refused(tmp_path: Path) -> None:
         load_policy(tmp_path)
 
 
+def test_further_folders_add_rules_and_take_none_away(tmp_path: Path) -> None:
+    base, own = load_policy(POLICIES), tmp_path / "own" / "en"
+    with pytest.raises(ConfigError, match="own: wanted rules"):
+        load_policy(POLICIES, own.parent)
+    own.mkdir(parents=True)
+    house = (POLICIES / "en" / "R12_green.yaml").read_text()
+    (own / "H01.yaml").write_text(house.replace("id: R12_green", "id: H01_house"))
+    more = load_policy(POLICIES, own.parent)
+    assert more.rules[: len(base.rules)] == base.rules
+    assert [rule.id for rule in more.rules[len(base.rules) :]] == ["H01_house"]
+    assert more.evasions == base.evasions
+    assert more.version != base.version
+    (own / "H01.yaml").write_text(house)
+    os.utime(own / "H01.yaml", ns=(1, 1))
+    with pytest.raises(ConfigError, match=r"two of .*R12_green"):
+        load_policy(POLICIES, own.parent)
+
+
+def test_who_offers_places_to_stay_may_say_which_were_looked_at() -> None:
+    """Nobody else may, and nobody may say where a user stayed."""
+    looked, stayed = "你最近点击过三家酒店，白阶酒店也是酒店。", "你最近住过三家酒店，白阶酒店也是酒店。"
+    stays, lamp = Facts({}, "酒店"), Facts({}, "台灯")
+    assert "R08_sensitive" not in {one.rule for one in findings(looked, "zh", stays)}
+    assert "R08_sensitive" in {one.rule for one in findings(looked, "zh", lamp)}
+    assert "R08_sensitive" in {one.rule for one in findings(stayed, "zh", stays)}
+
+
 def test_the_version_changes_with_a_word(tmp_path: Path) -> None:
     (tmp_path / "en").mkdir()
     (tmp_path / "evasions.yaml").write_text("version: 1\nspellings: {}\n")

@@ -169,9 +169,9 @@ class _Road:
     def _evidence(self, asked: DataFrame, items: DataFrame) -> None:
         """Acts, evidence rows and the frame, by the stages of the night."""
         config, told, begin = self.config, self.told, night_start(self.tools.night, self.config.inputs.timezone)
-        classes = {name: locale.class_of for name, locale in self.tools.locales.items()}
         usable_items = items.where(F.col("reject").isNull())
-        known = catalogue(usable_items, settings=config.evidence, classes=classes, private=self.tools.private)
+        locales, private = self.tools.locales, self.tools.private
+        known = catalogue(usable_items, settings=config.evidence, locales=locales, private=private)
         told.private = known.where(F.col("private") & (F.col("item_id") == told.item)).count() > 0
         events = valid_events(self._mine("events"), begin=begin)
         acts = history(events, known, before=begin, keep=config.evidence.history_items)

@@ -90,9 +90,8 @@ def prepare(
 
 def told_items(items: DataFrame, config: NightConfig, *, tools: Tools, staging: str) -> DataFrame:
     """What may be said of each item, written below `staging`. In: items as cleaned."""
-    classes = {name: locale.class_of for name, locale in tools.locales.items()}
     usable = items.where(F.col("reject").isNull())
-    told = catalogue(usable, settings=config.evidence, classes=classes, private=tools.private)
+    told = catalogue(usable, settings=config.evidence, locales=tools.locales, private=tools.private)
     return stored(told, f"{staging}/catalogue")
 
 

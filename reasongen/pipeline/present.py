@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig, SourceSettings
 from reasongen.errors import ContractError
 from reasongen.evidence import catalogue, load_private
+from reasongen.prompts import load_locales
 from reasongen.schema import ITEMS, Table
 from reasongen.tables import SourceFrame, clean_items, clean_users, read_source
 
@@ -35,7 +36,7 @@ def item_facts(items: SourceFrame, config: NightConfig) -> DataFrame:
     # Two rows of one item stop a night by its contract; a taking back does not wait for that.
     usable = clean.where(F.col("reject").isNull()).dropDuplicates(["item_id"])
     private = load_private(config.privacy, config.locales)
-    known = catalogue(usable, settings=config.evidence, classes={}, private=private)
+    known = catalogue(usable, settings=config.evidence, locales=load_locales(config.locale_files), private=private)
     attribute = F.get("names", F.lit(0)).alias("attribute")
     return known.select("item_id", "noun", "words", attribute, F.col("brand").isNotNull().alias("brand"), "private")
 

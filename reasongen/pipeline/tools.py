@@ -74,7 +74,7 @@ class Tools:
 
 def tools_of(config: NightConfig) -> Tools:
     """Template, locales and digests of a night. Raises ConfigError or ModelError."""
-    locales, policy = _locales(config), load_policy(config.policies)
+    locales, policy = _locales(config), load_policy(*config.policies)
     versions = (model_version(config.engine), decode_hash(config.engine))
     private = load_private(config.privacy, config.locales)
     return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config), private)
@@ -90,7 +90,7 @@ def pinned(config: NightConfig) -> NightConfig:
 
 def judge_of(config: NightConfig) -> Judge:
     """Today's verdict for texts that are there already: it needs neither template nor weights. Raises ConfigError."""
-    policy = load_policy(config.policies)
+    policy = load_policy(*config.policies)
     return _judge(config, today(config), _locales(config), "", "", policy, _wordings(config))
 
 

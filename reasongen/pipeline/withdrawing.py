@@ -149,7 +149,7 @@ def _matching(spark: SparkSession, config: NightConfig, kind: Kind, values: tupl
         texts = reasons.select("locale", "item_id", "reason", F.expr(_WHAT[kind]).alias("gone")).distinct()
         judged = texts.join(nouns, "item_id", "left").select("locale", "noun", "reason", "gone")
         return judged.mapInArrow(
-            _breaking(load_policy(config.policies), _classes(config), frozenset(values)), "gone string"
+            _breaking(load_policy(*config.policies), _classes(config), frozenset(values)), "gone string"
         )
     return spark.createDataFrame([(value,) for value in values], "gone string")
 
@@ -188,10 +188,12 @@ def _classes(config: NightConfig) -> dict[str, Mapping[str, str]]:
 
 
 def _must_be_known(rule: str, config: NightConfig) -> None:
-    known = sorted({one.id for one in load_policy(config.policies).rules})
+    known = sorted({one.id for one in load_policy(*config.policies).rules})
     if rule not in known:
         near = get_close_matches(rule, known, n=1) or known[:1]
-        raise ConfigError(f"--rule: wanted the id of a rule below {config.policies}; found another. Try {near[0]}.")
+        raise ConfigError(
+            f"--rule: wanted the id of a rule below {', '.join(config.policies)}; found another. Try {near[0]}."
+        )
 
 
 def _count(spark: SparkSession, path: str, kind: Kind, gone: DataFrame) -> int:

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reasongen.config import read_plain
 from reasongen.errors import ConfigError
 from reasongen.prompts.frame import NOUN_CLASSES
 
@@ -115,11 +115,9 @@ class Locale(_Checked):
 
 
 def load_locale(path: str | Path) -> Locale:
-    """Read and check one file. Raises ConfigError that names every fault."""
+    """Read and check one file and what it `extends`. Raises ConfigError that names every fault."""
     try:
-        return Locale.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: wanted a YAML file of one locale; found {type(error).__name__}") from error
+        return Locale.model_validate(read_plain(path))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(f"{path}: {faults}") from error

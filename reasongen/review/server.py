@@ -48,7 +48,7 @@ class ReviewServer(ThreadingHTTPServer):
         self.config = config
         self.local = host in LOOPBACK
         self.sessions = Sessions(token_for(host, config.review))
-        self.sources = {rule.id: rule.source for rule in load_policy(config.policies).rules}
+        self.sources = {rule.id: rule.source for rule in load_policy(*config.policies).rules}
         self.address_family = AF_INET6 if ":" in host else AF_INET
         try:
             super().__init__((host, port), _Handler)

@@ -151,10 +151,14 @@ def load_rule(path: str | Path) -> Rule:
     return load_settings(Rule, path)
 
 
-def load_policy(folder: str | Path) -> Policy:
-    """Every rule below the folder, as its files are now. Raises ConfigError: no rules, two of one name and language, a
-    faulty file."""
-    return _policy(str(folder), files_now(folder))
+def load_policy(folder: str | Path, *more: str | Path) -> Policy:
+    """Every rule below the folders, as their files are now; `more` only add (words that a domain or a brand forbids).
+
+    Evasions are those of the first. Raises ConfigError: a folder without rules, two of one name and language, a faulty
+    file.
+    """
+    folders = tuple(map(str, (folder, *more)))
+    return _policy(folders, tuple(map(files_now, folders)))
 
 
 def files_now(folder: str | Path) -> tuple[tuple[str, int], ...]:
@@ -163,14 +167,15 @@ def files_now(folder: str | Path) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=4)
-def _policy(folder: str, _: tuple[tuple[str, int], ...]) -> Policy:
-    files = sorted(Path(folder).glob("*/*.yaml"))
-    if not files:
-        raise ConfigError(f"{folder}: wanted rules as LOCALE/NAME.yaml; found none")
+def _policy(folders: tuple[str, ...], _: tuple[tuple[tuple[str, int], ...], ...]) -> Policy:
+    found = {folder: sorted(Path(folder).glob("*/*.yaml")) for folder in folders}
+    if empty := [folder for folder, files in found.items() if not files]:
+        raise ConfigError(f"{empty[0]}: wanted rules as LOCALE/NAME.yaml; found none")
+    files = [file for some in found.values() for file in some]
     rules = tuple(load_rule(path) for path in files)
     names = [(rule.id, rule.locale) for rule in rules]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"{folder}: wanted one file per rule and language; found two of {twice}")
-    evasions = load_settings(Evasions, Path(folder) / "evasions.yaml")
+        raise ConfigError(f"{', '.join(folders)}: wanted one file per rule and language; found two of {twice}")
+    evasions = load_settings(Evasions, Path(folders[0]) / "evasions.yaml")
     whole = "\0".join([*(rule.model_dump_json() for rule in rules), evasions.model_dump_json()])
     return Policy(rules=rules, evasions=dict(evasions.spellings), digest=hashlib.sha256(whole.encode()).hexdigest())
