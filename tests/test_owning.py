@@ -76,6 +76,7 @@ def test_a_second_night_finds_the_owners_as_they_are(spark: SparkSession, night:
     assert DeltaTable(f"{night.root}/generations").version() == version
 
 
+@pytest.mark.slow
 def test_forgetting_one_of_two_takes_their_sample_and_leaves_the_others_reason(
     spark: SparkSession, night: NightConfig, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_forgetting_one_of_two_takes_their_sample_and_leaves_the_others_reason(
     assert DeltaTable(f"{config.root}/generations").version() == version
 
 
+@pytest.mark.slow
 def test_without_a_key_few_are_unnamed_and_the_first_forgetting_takes_all_of_theirs(
     spark: SparkSession, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
