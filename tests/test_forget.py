@@ -49,8 +49,10 @@ def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
         spark.conf.set(name, value)
     lake = tmp_path_factory.mktemp("forget") / "lake"
     plant_world(lake, PLANTED)
-    for share in ("0.3", "0.05", "0.9"):
-        generate_night(spark, config_of(lake, f"engine.scripted.fault_rate={share}", "gate.max_fallback_share=0.6"))
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("REASONGEN_FORGET_KEY", KEY)  # a sample of few users names them
+        for share in ("0.3", "0.05", "0.9"):
+            generate_night(spark, config_of(lake, f"engine.scripted.fault_rate={share}", "gate.max_fallback_share=0.6"))
     keep_a_sample_of_one_user(spark, lake)
     yield lake
     for name in SESSION:
