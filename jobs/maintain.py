@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(args.config, args.set)
         with open_spark(config.spark) as spark:
-            told = maintain_tables(spark, config.root, keep_hours=args.keep_hours, retention=config.retention)
+            told = maintain_tables(
+                spark, config.root, keep_hours=args.keep_hours, retention=config.retention, forget=config.forget
+            )
     except ReasongenError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -137,9 +137,11 @@ class GateSettings(Settings):
 
 
 class ForgetSettings(Settings):
-    """Erasing users: the key of their hashes, whether inputs are in scope, and what a purge has to wait for."""
+    """Erasing users: the key of their hashes, how many must share what is not theirs, whether inputs are in scope, and
+    what a purge has to wait for."""
 
     key: str = Field("env:REASONGEN_FORGET_KEY", pattern="^(env|file):.+")
+    shared_by: int = Field(20, ge=1)
     inputs: bool = False
     run_hours: float = Field(24.0, gt=0)
     reader_hours: float = Field(0.0, ge=0)
@@ -156,6 +158,7 @@ class RetentionSettings(Settings):
     """How long maintenance leaves what nothing in `reasons` rests on."""
 
     generations_days: int = Field(90, ge=1)
+    owned_days: int = Field(30, ge=1)
     quarantine_days: int = Field(90, ge=1)
 
 

@@ -69,6 +69,11 @@ def load_key(settings: ForgetSettings) -> UserKey:
     return UserKey(secret)
 
 
+def key_if_any(settings: ForgetSettings) -> UserKey | None:
+    """As `load_key`; None where no secret is set at all: nobody can be named then. Raises where it is too short."""
+    return load_key(settings) if read_secret(settings.key) else None
+
+
 def key_of_list(settings: ForgetSettings, made_by: Collection[str], path: str) -> UserKey:
     """The key of the suppression list at `path`. `made_by`: the key_ids that stand in it.
 

@@ -132,5 +132,5 @@ def write_lake(root: Path, **tables: Sequence[Mapping[str, Any]]) -> None:
 
 def config_over(root: Path, items: Path, *sets: str) -> NightConfig:
     """Settings whose lake is `root` and whose items are the JSON lines at `items`; no night is named."""
-    given = [f"root={root}", f"inputs.items.path={items}", "night=null"]
+    given = [f"root={root}", f"inputs.items.path={items}", "night=null", "forget.shared_by=3"]
     return load_config(ROOT / "conf" / "local.yaml", [*given, *sets])

@@ -12,10 +12,12 @@ import pytest
 
 from reasongen.config import InputSettings, SourceSettings
 from reasongen.errors import ContractError
-from reasongen.schema import INPUTS
+from reasongen.schema import INPUTS, Table
 from reasongen.tables import (
+    append,
     check_contract,
     clean_items,
+    create_if_missing,
     night_start,
     read_source,
     read_sources,
@@ -26,6 +28,13 @@ BEGIN = night_start(NIGHT)
 SCENARIO = "recommendation"
 EVENT_DDL = "user_id string, item_id string, event string, ts timestamp"
 CANDIDATE_DDL = "user_id string, item_id string, scenario string"
+
+
+def put(spark: Any, root: Path, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Rows into a table of ours; columns that are not given are null."""
+    create_if_missing(spark, f"{root}/{table.name}", table)
+    whole = [tuple(row.get(name) for name in table.names) for row in rows]
+    append(spark.createDataFrame(whole, table.ddl), f"{root}/{table.name}")
 
 
 def at(text: str) -> datetime:

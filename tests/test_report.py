@@ -122,11 +122,22 @@ def test_a_reason_stands_beside_its_evidence_without_what_a_user_s_history_fille
     assert "outdoor/tent · en" in read(page)
 
 
+def test_the_setting_says_how_many_must_share_a_text_and_the_page_how_many_it_left_out(lake: Path) -> None:
+    assert "are not shown:" not in read(page_of(lake))
+    page = page_of(lake, "forget.shared_by=4")
+    assert "3 reasons are not shown: each rests on evidence that fewer than 4 users share" in read(page)
+    assert "No reason may be shown here." in read(page)
+    assert "另有 3 条理由未展示：其依据只有不到 4 位用户共有" in read(page, "zh")
+    assert "waterproof" not in page
+    assert "[e1.title]" not in page
+
+
 @pytest.mark.parametrize("alone", [USERS[:1], USERS[:2]])
 def test_a_text_that_too_few_share_is_not_shown(lake: Path, alone: Sequence[str]) -> None:
     write_lake(lake, reasons=reason_rows([*alone], "You alone know this stove.", skeleton="only"))
     write_lake(lake, generations=[sample_row("only")])
     page = read(page_of(lake))
+    assert f"{len(alone)} reasons are not shown: each rests on evidence that fewer than 3 users share" in page
     assert "You alone know this stove." not in page
     assert "this tent are both" in page
 

@@ -8,23 +8,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from small_tables import put
 
 from reasongen.config import RetentionSettings
 from reasongen.pipeline import Run, maintain_tables, maintaining
 from reasongen.pipeline.ledger import record_run
-from reasongen.schema import GENERATIONS, QUARANTINE, REASONS, RUNS, Table
-from reasongen.tables import append, create_if_missing, take_lease
+from reasongen.schema import GENERATIONS, QUARANTINE, REASONS, RUNS
+from reasongen.tables import create_if_missing, take_lease
 
 NOW = datetime.now(UTC)
 OLD, YOUNG = NOW - timedelta(days=91), NOW - timedelta(days=89)
 SHORT = RetentionSettings(generations_days=90, quarantine_days=90)
-
-
-def put(spark: Any, root: Path, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Rows into a table of ours; columns that are not given are null."""
-    create_if_missing(spark, f"{root}/{table.name}", table)
-    whole = [tuple(row.get(name) for name in table.names) for row in rows]
-    append(spark.createDataFrame(whole, table.ddl), f"{root}/{table.name}")
 
 
 def sample(prompt: str, made: datetime, number: int = 0, model: str = "m") -> dict[str, Any]:

@@ -48,6 +48,8 @@ DIRTY: list[tuple[dict[str, Any] | bytes, str | None, list[str]]] = [
     ({"item_id": "i8", "title": "Lamp", "tags": ["<b>red</b>"]}, None, ["html"]),
     ({"item_id": "i9", "title": "Lamp", "attributes": {"size": "2 &amp; 3"}}, None, ["html"]),
     ({"item_id": "i10", "title": "Lamp", "tags": [str(n) for n in range(65)]}, None, ["oversize"]),
+    ({"item_id": "i11", "title": "Lamp", "tags": ["warm", "13912345678"]}, None, ["personal_data"]),
+    ({"item_id": "i12", "title": "Lamp", "tags": ["2700K", "6901234567892", "2026-03-02"]}, None, []),
 ]
 
 
@@ -60,6 +62,32 @@ def test_each_fault_of_an_item_has_its_code(spark, tmp_path):
     assert counts["malformed"] == 2
     assert counts["html"] == 3
     assert "duplicate" not in counts
+
+
+NUMBERS = ["139 1234 5678", "+44 20 7946 0958", "ann.b@example.com", "11010519491231002X", "4111 1111 1111 1111"]
+
+
+def test_numbers_that_lead_to_a_person_stay_in_no_column_of_an_item(spark, tmp_path):
+    """From a title and a description the number goes, of the others what holds it; the rest stays."""
+    lines = [
+        {
+            "item_id": f"i{at}",
+            "title": f"Lamp {number} warm",
+            "description": f"call {number}",
+            "tags": [f"by {number}", "red"],
+            "attributes": {"seller": number, number: "x", "size": "2 m"},
+            "category": f"home/{number}",
+            "brand": number,
+        }
+        for at, number in enumerate(NUMBERS)
+    ]
+    source = read_source(spark, jsonl(tmp_path / "i.jsonl", lines), INPUTS["items"])
+    cleaned = clean_items(source.frame)
+    left = {"title": "Lamp warm", "description": "call", "tags": ["red"], "attributes": {"size": "2 m"}}
+    for row in cleaned.collect():
+        assert {name: row[name] for name in left} == left
+        assert (row["category"], row["brand"], row["codes"], row["reject"]) == (None, None, ["personal_data"], None)
+    assert count_codes(cleaned) == {"personal_data": len(NUMBERS)}
 
 
 TEXTS = {

@@ -15,6 +15,7 @@ from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.ledger import Run
+from reasongen.pipeline.owning import add_sharers, sharers_tonight
 from reasongen.pipeline.preparing import Prepared, stored
 from reasongen.pipeline.progress import Stages, say
 from reasongen.pipeline.publishing import (
@@ -34,6 +35,7 @@ from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
 from reasongen.quality import check_staged
 from reasongen.schema import STAGED
 from reasongen.tables import Lease, Txn, append, merge_changes, read_suppressed, rows_version
+from reasongen.tables.suppression import Suppressed
 from reasongen.validation import Reviewed
 
 
@@ -64,7 +66,8 @@ class Attempt:
         everybody = self._table("reasons").where(F.col("scenario") == self.config.scenario)
         reasons = everybody if self.users is None else everybody.join(self.users, "user_id", "left_semi")
         with self.stages.stage("plan"):
-            kept, to_make = self._plan(pairs, reasons)
+            listed = read_suppressed(self.spark, self.config.root, self.config.forget)
+            kept, to_make = self._plan(pairs, reasons, listed)
         next_slice = first_slice(self.run.token)
         if count := self.run.prompts["generated"]:
             with self.stages.stage("generate"):
@@ -94,6 +97,8 @@ class Attempt:
         # Who was forgotten, or what was withdrawn, after the lists were read is in these tables again, where staged.
         seen = None if suppressed is None else suppressed.version
         late = erase_suppressed_since(self.spark, self.config, seen, ("reasons", "quarantine"))
+        seen = None if listed is None else listed.version
+        erase_suppressed_since(self.spark, self.config, seen, ("generations",))
         late += take_down_since(self.spark, self.config, withdrawals)
         late += erase_disliked(self.spark, self.config, said)
         self.run.pairs["removed"] = self.run.pairs.get("removed", 0) + late
@@ -106,8 +111,8 @@ class Attempt:
     def _table(self, name: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.paths[name])
 
-    def _plan(self, pairs: DataFrame, reasons: DataFrame) -> tuple[DataFrame, DataFrame]:
-        """Splits the pairs into kept and to make, and writes the prompts that lack samples."""
+    def _plan(self, pairs: DataFrame, reasons: DataFrame, listed: Suppressed | None) -> tuple[DataFrame, DataFrame]:
+        """Splits the pairs into kept and to make, and writes the prompts that lack samples, and who shares them."""
         tools, run = self.tools, self.run
         good = still_good(pairs, reasons, **tools.must_agree(self.config))
         versions = {"model": tools.model, "decode": tools.decode}
@@ -120,6 +125,9 @@ class Attempt:
         samples = self.config.engine.samples
         wanted = wanted_prompts(to_make, self._table("generations"), samples=samples, **versions)
         generated = stored(wanted, f"{self.staging}/prompts").count()
+        if self.prepared.classes["pairs"] > run.pairs["kept"]:
+            tonight = stored(sharers_tonight(pairs, to_make, self.config.forget, listed), f"{self.staging}/owners")
+            add_sharers(self.paths["generations"], tonight, self.config.forget.shared_by)
         distinct = pairs.select("prompt_hash").distinct().count()
         run.prompts = {"distinct": distinct, "generated": generated, "reused": distinct - generated}
         say(f"plan: {distinct - generated:,} of {distinct:,} prompts kept from earlier runs, {generated:,} to generate")
@@ -139,6 +147,7 @@ class Attempt:
             app_id=slices_app(self.run.scenario),
             first=next_slice,
             masking=self.tools.masking(self.config, read_withdrawals(self.spark, self.config.root).words.terms),
+            owners=self.spark.read.parquet(f"{self.staging}/owners"),
             facts={"model_version": self.tools.model, "decode_hash": self.tools.decode, "run_id": self.run.run_id},
         )
 

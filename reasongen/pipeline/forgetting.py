@@ -25,11 +25,11 @@ from reasongen.pipeline.exports import Exports
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.receipt import Receipt, TableReceipt
 from reasongen.pipeline.standing import still_running
-from reasongen.schema import SUPPRESSIONS
+from reasongen.schema import GENERATIONS, SUPPRESSIONS
 from reasongen.secret import UserKey, load_key
 from reasongen.serving.forgotten import Forgotten
 from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
-from reasongen.tables.delta import delete_old_files, erase_rows
+from reasongen.tables.delta import delete_old_files, delete_rows, erase_rows
 from reasongen.tables.folders import delete_folder
 from reasongen.tables.holdings import (
     STAGING,
@@ -72,10 +72,10 @@ def erase_suppressed_since(
         return 0
     rows = 0
     for name in names:
-        holding = Holding(name, f"{config.root}/{name}", "`user_id`")
+        hashed = name == GENERATIONS.name
+        holding = Holding(name, f"{config.root}/{name}", "`owner`" if hashed else "`user_id`", hashed)
         if found := holding.found(spark, listed):
-            gone = spark.createDataFrame([(who,) for who in found], "gone string")
-            erase_rows(gone, holding.path, holding.who, metadata=NOTE)
+            _erase(spark, holding, found)
             rows += sum(found.values())
     return rows
 
@@ -141,12 +141,12 @@ class _Forgetting:
     ) -> list[Entry]:
         """One commit for each table in which somebody stands; returns who has files of older versions left."""
         here = {who if holding.hashed else self.key.hash_of(who) for holding in holdings for who in found[holding.name]}
+        here.discard("")  # nobody's in particular
         if back := [scope[user]._replace(purged_at=None) for user in sorted(here) if scope[user].purged_at]:
             self._write(back)  # a feed brought them back: cut off now, the next forgetting has to know
             scope |= {entry.user_hash: entry for entry in back}
         for holding in (one for one in holdings if found[one.name]):
-            gone = self.spark.createDataFrame([(who,) for who in found[holding.name]], "gone string")
-            erase_rows(gone, holding.path, holding.who, metadata=NOTE)
+            _erase(self.spark, holding, found[holding.name])
             receipt.tables[holding.name].state = "removed"
         for run in receipt.staging:
             delete_folder(self.spark, f"{self.config.root}/{STAGING}/{run}")
@@ -221,6 +221,18 @@ class _Forgetting:
         for run_id, began in alive.items():
             receipt.wait_for(run_id, began.astimezone(UTC) + hours)
         return set(alive)
+
+
+def _erase(spark: SparkSession, holding: Holding, found: Collection[str]) -> None:
+    """One commit without the rows of `found`, in the words of `holding.who`."""
+    gone = spark.createDataFrame([(who,) for who in found], "gone string")
+    if not holding.hashed:
+        erase_rows(gone, holding.path, holding.who, metadata=NOTE)
+        return
+    rows = spark.read.format("delta").load(holding.path)
+    each = rows.select(*GENERATIONS.key, F.explode(F.split(holding.who.strip("`"), " ")).alias("gone"))
+    keys = each.join(F.broadcast(gone), "gone", "left_semi").select(*GENERATIONS.key).distinct()
+    delete_rows(keys, holding.path, metadata=NOTE)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -64,6 +64,7 @@ def write_samples(
     app_id: str,
     first: int,
     masking: Masking | None = None,
+    owners: DataFrame | None = None,
 ) -> int:
     """Generates what each of `prompts` (written: prompt_hash, frame, have) lacks of `samples` into `generations` at
     `path`; returns the number of the next slice.
@@ -71,6 +72,7 @@ def write_samples(
     `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
     a retried slice holds the same prompts; each is written under `app_id` and a number from `first` up, above those of
     every earlier run, so that a run which lost its lease adds none. `masking`: what a text may not hold, by frame.
+    `owners` (prompt_hash, unique, and owner): of the prompts that too few users share; None: of none.
     Raises LeaseError between slices where it is lost.
     """
     slices = -(-count // settings.slice_prompts)
@@ -81,10 +83,13 @@ def write_samples(
         lease.check()
         rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
         texts = sampled(rows, template, settings, masking)
-        stamped = texts.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
+        owned = texts.withColumn("owner", F.lit(None).cast("string"))
+        if owners is not None:
+            mine = owners.where(F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)) == number)
+            owned = texts.join(mine.select("prompt_hash", "owner"), "prompt_hash", "left")
+        stamped = owned.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
             "*",
             F.lit(masking.version if masking else NO_MASK).alias("mask_version"),
-            F.lit(None).cast("string").alias("owner"),
             F.lit(datetime.now(UTC)).alias("generated_at"),
         )
         append(stamped.select(*GENERATIONS.names), path, Txn(app_id, first + number))

@@ -9,9 +9,10 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from reasongen.config import RetentionSettings
+from reasongen.config import ForgetSettings, RetentionSettings
 from reasongen.errors import ConfigError
 from reasongen.pipeline.mending import mend
+from reasongen.pipeline.owning import count_anew
 from reasongen.pipeline.progress import say
 from reasongen.pipeline.standing import still_running
 from reasongen.schema import DISLIKES, EXAMPLES, GENERATIONS, OUTPUTS, REVIEWS, SUPPRESSIONS, WITHDRAWALS
@@ -36,7 +37,12 @@ _SAMPLE_OF = ("prompt_hash", "model_version", "decode_hash")
 
 
 def maintain_tables(
-    spark: SparkSession, root: str, *, keep_hours: float, retention: RetentionSettings | None = None
+    spark: SparkSession,
+    root: str,
+    *,
+    keep_hours: float,
+    retention: RetentionSettings | None = None,
+    forget: ForgetSettings | None = None,
 ) -> dict[str, dict[str, int]]:
     """For each table that stands below `root`: version, files, bytes, rows, rows_removed, files_removed, rewritten
     (0 or 1).
@@ -48,7 +54,7 @@ def maintain_tables(
             f"keep-hours: wanted at least {LEAST_HOURS:.0f}; found {keep_hours:g}. Readers need the files."
         )
     mend(root)
-    removed_rows = _expire(spark, root, retention or RetentionSettings())
+    removed_rows = _expire(spark, root, retention or RetentionSettings(), forget or ForgetSettings())
     told: dict[str, dict[str, int]] = {}
     for name, table in _TABLES.items():
         path = f"{root}/{name}"
@@ -74,8 +80,9 @@ def maintain_tables(
     return told
 
 
-def _expire(spark: SparkSession, root: str, retention: RetentionSettings) -> dict[str, int]:
-    """Takes out the samples and refused texts that have had their time; returns the rows of each table.
+def _expire(spark: SparkSession, root: str, retention: RetentionSettings, forget: ForgetSettings) -> dict[str, int]:
+    """Counts anew whose the samples are, and takes out those and the refused texts that have had their time; returns
+    the rows of each table that were taken out.
 
     Not beside a running night: it counts on the samples that it saw when it was planned.
     """
@@ -83,8 +90,13 @@ def _expire(spark: SparkSession, root: str, retention: RetentionSettings) -> dic
     if running := still_running(root, now - timedelta(hours=LEAST_HOURS)):
         say(f"maintain: {', '.join(sorted(running))} is at work; samples and refused texts stay until the next time")
         return {}
+    try:
+        if moved := count_anew(spark, root, forget):
+            say(f"maintain: {moved:,} samples have other owners, or none, by who shares them now")
+    except CONFLICTS:
+        say("maintain: generations was written by somebody else meanwhile; its owners stay until the next time")
     gone = {
-        "generations": _unused(spark, root, now - timedelta(days=retention.generations_days)),
+        "generations": _unused(spark, root, now, retention),
         "quarantine": _refused_before(spark, root, now - timedelta(days=retention.quarantine_days)),
     }
     rows: dict[str, int] = {}
@@ -99,12 +111,17 @@ def _expire(spark: SparkSession, root: str, retention: RetentionSettings) -> dic
     return rows
 
 
-def _unused(spark: SparkSession, root: str, before: datetime) -> tuple[DataFrame, int] | None:
+def _unused(
+    spark: SparkSession, root: str, now: datetime, retention: RetentionSettings
+) -> tuple[DataFrame, int] | None:
     """Keys of older samples from whose prompt no reason that stands was made, nor fell back."""
     samples, reasons = _table(spark, f"{root}/generations"), _table(spark, f"{root}/reasons")
     if samples is None or reasons is None:
         return None
-    old = samples.where(F.col("generated_at") < F.lit(before))
+    days = F.when(F.col("owner").isNull(), retention.generations_days).otherwise(
+        F.lit(min(retention.owned_days, retention.generations_days))
+    )
+    old = samples.where(F.col("generated_at") < F.lit(now) - F.make_dt_interval(days=days))
     keys = old.join(reasons.select(*_SAMPLE_OF).distinct(), list(_SAMPLE_OF), "left_anti").select(*GENERATIONS.key)
     return keys, keys.count()
 

@@ -28,7 +28,8 @@ class Texts:
 @dataclass(frozen=True)
 class Facts:
     """All that a page tells. `stand`: reasons that a reader finds now, and the newest night among them; `texts` None:
-    the reasons of that night are not kept, or it made none; `with_items`: the items' titles and categories are known.
+    the reasons of that night are not kept, or it made none; `with_items`: the items' titles and categories are known;
+    `shared_by`: users who must share what is shown.
     """
 
     scenario: str
@@ -38,6 +39,7 @@ class Facts:
     texts: Texts | None
     refused: Mapping[str, Any] | None
     with_items: bool
+    shared_by: int
 
     @property
     def run(self) -> Row | None:
@@ -64,8 +66,9 @@ def collect(lake: Lake, config: NightConfig, night: date, run_id: str | None = N
     texts = _texts(lake, config) if done and kept else None
     refused = None
     if run is not None and kept and lake.view("quarantine") and lake.view("generations"):
-        refused = refusals(lake, run["run_id"])
-    return Facts(config.scenario, config.root, told, stand, texts, refused, with_items)
+        refused = refusals(lake, run["run_id"], config.forget.shared_by)
+    shared_by = config.forget.shared_by
+    return Facts(config.scenario, config.root, told, stand, texts, refused, with_items, shared_by)
 
 
 def _stand(lake: Lake, scenario: str) -> tuple[int, date | None]:
@@ -76,9 +79,9 @@ def _stand(lake: Lake, scenario: str) -> tuple[int, date | None]:
 
 
 def _texts(lake: Lake, config: NightConfig) -> Texts:
-    scenario = config.scenario
-    counts = readings.prepare(lake, scenario)
+    scenario, k = config.scenario, config.forget.shared_by
+    counts = readings.prepare(lake, scenario, k)
     variety = readings.variety(lake, scenario)
     lengths = {row["locale"]: readings.lengths(lake, scenario, row["locale"]) for row in variety}
-    begun = readings.openings(lake, scenario) if lake.view("generations") else []
+    begun = readings.openings(lake, scenario, k) if lake.view("generations") else []
     return Texts(counts, readings.to_read(lake), variety, lengths, begun)

@@ -27,7 +27,6 @@ from reasongen.report.nights import (
 from reasongen.report.pictures import bars, lines
 from reasongen.report.readings import Reading
 from reasongen.report.words import Said, known, number, plain, say, share, span
-from reasongen.schema import SHARED_BY
 
 TREND = 30
 """Nights of the trend."""
@@ -61,7 +60,7 @@ def render_page(facts: Facts) -> str:
         facts=facts,
         run=run,
         lead=lead(facts),
-        k=SHARED_BY,
+        k=facts.shared_by,
         steps=steps,
         most=steps[0].count if steps else 0,
         checks=gate_of(run) if run is not None else [],

@@ -1,8 +1,8 @@
 """What a page tells of texts: reasons to read, refusals, variety, lengths. All of it is asked of the written tables.
 
-Nothing here is about one person. A text is shown where its prompt is that of `SHARED_BY` users or more, or where no
-behaviour is in it; and what a user's own history would fill in (a title, a number) is left out of it, always. So a
-page holds nothing that forgetting a user would have to reach.
+Nothing here is about one person. A text is shown where its prompt is that of `k` users or more (`forget.shared_by`), or
+where no behaviour is in it; and what a user's own history would fill in (a title, a number) is left out of it, always.
+So a page holds nothing that forgetting a user would have to reach.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from reasongen.report.lake import Lake
-from reasongen.schema import SHARED_BY
 
 RANDOM, NEWEST, PER_CATEGORY, CATEGORIES = 4, 3, 2, 40
 _OWN = ("title", "items", "count")
@@ -26,7 +25,7 @@ SELECT locale, source, prompt_hash, skeleton_hash, count(*) AS n, count(DISTINCT
   max(generated_at) AS newest, bool_or({_PERSONAL}) AS personal, min({_PICK}) AS pick
 FROM reasons WHERE scenario = $scenario
 GROUP BY locale, source, prompt_hash, skeleton_hash
-HAVING users >= {SHARED_BY} OR NOT personal
+HAVING users >= $k OR NOT personal
 """
 _TEXTS = f"""
 CREATE OR REPLACE TEMP TABLE texts AS
@@ -60,11 +59,11 @@ class Reading:
     evidence: tuple[tuple[str, str, str, str], ...]
 
 
-def prepare(lake: Lake, scenario: str) -> Mapping[str, int]:
+def prepare(lake: Lake, scenario: str, k: int) -> Mapping[str, int]:
     """Makes the table of texts that may be shown. Wants the views `reasons` and `items`; returns rows (all reasons),
     shown (reasons whose text may be shown), texts."""
-    for made in (_SHARED, _TEXTS):
-        lake.rows(made, scenario=scenario)
+    lake.rows(_SHARED, scenario=scenario, k=k)
+    lake.rows(_TEXTS, scenario=scenario)
     rows = lake.one("SELECT count(*) AS n FROM reasons WHERE scenario = $scenario", scenario=scenario)["n"]
     return {"rows": rows, **lake.one("SELECT coalesce(sum(n), 0)::BIGINT AS shown, count(*) AS texts FROM texts")}
 
@@ -148,7 +147,7 @@ def lengths(lake: Lake, scenario: str, locale: str) -> list[dict[str, Any]]:
     return lake.rows(sql, scenario=scenario, locale=locale)
 
 
-def openings(lake: Lake, scenario: str, most: int = 8) -> list[dict[str, Any]]:
+def openings(lake: Lake, scenario: str, k: int, most: int = 8) -> list[dict[str, Any]]:
     """How the model's sentences begin, names as `…`: locale, opening (6 characters in Chinese, 3 words in English),
     n; the commonest of each locale. Wants the views `reasons` and `generations`."""
     sql = f"""
@@ -159,8 +158,8 @@ def openings(lake: Lake, scenario: str, most: int = 8) -> list[dict[str, Any]]:
             AND g.decode_hash = r.decode_hash AND sha256(g.text) = r.skeleton_hash AND g.owner IS NULL
           WHERE r.scenario = $scenario AND r.source = 'model')
         SELECT locale, opening, count(*) AS n FROM begun GROUP BY locale, opening
-        HAVING count(DISTINCT user_id) >= {SHARED_BY}
+        HAVING count(DISTINCT user_id) >= $k
         QUALIFY row_number() OVER (PARTITION BY locale ORDER BY n DESC, opening) <= $most
         ORDER BY locale, n DESC, opening
         """
-    return lake.rows(sql, scenario=scenario, most=most)
+    return lake.rows(sql, scenario=scenario, k=k, most=most)

@@ -1,6 +1,6 @@
 """What a page tells of refused texts: by rule, with findings and examples; and the items where it happened most.
 
-An example is the model's own words, names as marks, from a prompt that `SHARED_BY` users share. Wants the views
+An example is the model's own words, names as marks, from a prompt that `k` users share. Wants the views
 `quarantine`, `reasons`, `generations` and `items`.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from reasongen.report.lake import Lake
-from reasongen.schema import SHARED_BY
 
 EXAMPLES, FINDINGS, ITEMS = 2, 3, 8
 _FAILED = """
@@ -20,10 +19,10 @@ FROM (SELECT *, unnest(failures) AS f FROM quarantine WHERE run_id = $run)
 """
 
 
-def refusals(lake: Lake, run_id: str) -> dict[str, Any]:
+def refusals(lake: Lake, run_id: str, k: int) -> dict[str, Any]:
     """`texts` (refused), `rules`: a row for each rule (rule, texts, findings, examples), `items` (item_id, title, n).
 
-    A finding is the words at which the rule stopped, as `SHARED_BY` users would have read them, and how often.
+    A finding is the words at which the rule stopped, as `k` users would have read them, and how often.
     """
     lake.rows(_FAILED, run=run_id)
     text = "(user_id, item_id, coalesce(sample, -1))"
@@ -32,14 +31,14 @@ def refusals(lake: Lake, run_id: str) -> dict[str, Any]:
     )
     found = lake.rows(
         f"""SELECT rule, words, count(*) AS n FROM failed GROUP BY rule, words
-        HAVING count(DISTINCT user_id) >= {SHARED_BY}
+        HAVING count(DISTINCT user_id) >= {k}
         QUALIFY row_number() OVER (PARTITION BY rule ORDER BY n DESC, words) <= {FINDINGS} ORDER BY rule, n DESC"""
     )
-    shown = _examples(lake)
+    shown = _examples(lake, k)
     items = lake.rows(
         f"""SELECT f.item_id, any_value(i.title) AS title, count(DISTINCT {text.replace("item_id", "f.item_id")}) AS n
         FROM failed f LEFT JOIN items i ON i.item_id = f.item_id GROUP BY f.item_id
-        HAVING count(DISTINCT user_id) >= {SHARED_BY} ORDER BY n DESC, f.item_id LIMIT {ITEMS}"""
+        HAVING count(DISTINCT user_id) >= {k} ORDER BY n DESC, f.item_id LIMIT {ITEMS}"""
     )
     for row in rules:
         row["findings"] = [(one["words"], one["n"]) for one in found if one["rule"] == row["rule"]]
@@ -51,13 +50,13 @@ def refusals(lake: Lake, run_id: str) -> dict[str, Any]:
     }
 
 
-def _examples(lake: Lake) -> list[dict[str, Any]]:
+def _examples(lake: Lake, k: int) -> list[dict[str, Any]]:
     """rule, locale, text: the sample as the model wrote it."""
     return lake.rows(
         f"""
         WITH shared AS (
           SELECT prompt_hash FROM reasons GROUP BY prompt_hash
-          HAVING count(DISTINCT user_id) >= {SHARED_BY} OR max(len(evidence)) = 0),
+          HAVING count(DISTINCT user_id) >= {k} OR max(len(evidence)) = 0),
         wrote AS (
           SELECT DISTINCT f.rule, r.locale, g.text
           FROM failed f JOIN reasons r USING (user_id, item_id, scenario) SEMI JOIN shared USING (prompt_hash)

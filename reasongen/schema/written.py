@@ -46,7 +46,7 @@ GENERATIONS = Table(
         _C("tokens_out", "int", "tokens written, the end mark included"),
         _C("logprob", "double", "sum over the tokens written, natural log, temperature 1"),
         _C("mask_version", "string", "the constraint in force; 'none' without one"),
-        _C("owner", "string", "null: shared by enough users, or none named"),
+        _C("owner", "string", "users who share the prompt, hashed, a blank between; empty: unnamed; null: enough do"),
         _C("run_id", "string", "the run that paid for it"),
         _C("engine_id", "string", "one value for each load of the model"),
         _C("generated_at", "timestamp", "UTC"),

@@ -31,7 +31,8 @@ _STATISTICS_CHARS = 32  # what Delta keeps of a text in its statistics
 
 @dataclass(frozen=True)
 class Holding:
-    """A Delta table with people in it. `who`: SQL over its columns, a text: a user id, or (`hashed`) its keyed hash."""
+    """A Delta table with people in it. `who`: SQL over its columns, a text: a user id, or (`hashed`) keyed hashes of
+    several users, a blank between. An empty one is anybody's: it goes with whoever is looked for."""
 
     name: str
     path: str
@@ -39,18 +40,26 @@ class Holding:
     hashed: bool = False
 
     def found(self, spark: SparkSession, listed: Suppressed) -> dict[str, int]:
-        """Those of the list who stand here, each with the number of rows: in the words of `who`."""
+        """Those of the list who stand here, each with the number of rows (what two of them share counts twice): in the
+        words of `who`."""
         return who_stands(spark.read.format("delta").load(self.path), self.who, listed, hashed=self.hashed)
 
 
 def who_stands(rows: DataFrame, who: str, listed: Suppressed, *, hashed: bool = False) -> dict[str, int]:
     """As `Holding.found`, of any frame."""
-    seen = rows.groupBy(F.expr(who).alias("user_id")).agg(F.count(F.lit(1)).alias("rows"))
+    each = F.explode(F.split(F.expr(who), " ")) if hashed else F.expr(who)
+    seen = rows.select(each.alias("user_id")).groupBy("user_id").agg(F.count(F.lit(1)).alias("rows"))
     if hashed:
-        mine = seen.join(listed.hashes, seen["user_id"] == listed.hashes["user_hash"], how="left_semi")
+        wanted = listed.hashes.select("user_hash").unionByName(_nobody_knows(listed.hashes))
+        mine = seen.join(wanted, seen["user_id"] == wanted["user_hash"], how="left_semi")
     else:
         mine = with_suppressed(seen, listed).where("suppressed")
     return {row["user_id"]: row["rows"] for row in mine.select("user_id", "rows").collect()}
+
+
+def _nobody_knows(hashes: DataFrame) -> DataFrame:
+    """The empty hash, where anybody is looked for at all."""
+    return hashes.limit(1).select(F.lit("").alias("user_hash"))
 
 
 def holdings_below(spark: SparkSession, root: str, apart: Collection[str] = ()) -> tuple[list[Holding], list[str]]:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from reasongen.schema import ACTIONS, LOCALES
 from reasongen.tables.columns import unique_keys, yes_or_no
+from reasongen.tables.personal import CODE, without_personal
 from reasongen.tables.sources import MALFORMED
 from reasongen.tables.suppression import Suppressed, with_suppressed
 from reasongen.tables.text import MAX_PARTS, clean, clean_entries, clean_parts, locale_word, repairs, usable_id
@@ -33,7 +34,7 @@ REJECTING = (
 )
 """The first that holds is the row's `reject`, in each function's own order. Equal events are counted apart, as
 `duplicate`: they do no harm, and finding them costs a shuffle."""
-REPAIRED = ("html", "control_characters", "broken_utf8", "oversize", "bad_consent")
+REPAIRED = ("html", "control_characters", "broken_utf8", "oversize", "bad_consent", CODE)
 DAY = timedelta(days=1)
 
 
@@ -44,7 +45,8 @@ def clean_items(
 
     In: the columns of `schema.ITEMS`, malformed. Out: item_id, title, description, tags, attributes, category, brand,
     price, locale (zh or en; the default where none was given), codes, reject. Repairs: html, control_characters,
-    broken_utf8, oversize (cut at `max_chars` characters, or at 64 tags or attributes).
+    broken_utf8, oversize (cut at `max_chars` characters, or at 64 tags or attributes), personal_data (numbers and
+    addresses that lead to a person, see `tables.personal`).
     """
     lines = ["title", "description", "category", "brand"]
     arrays = [F.col("tags"), F.map_keys("attributes"), F.map_values("attributes")]
@@ -65,7 +67,9 @@ def clean_items(
         unknown_locale=~F.col("locale").isin(*locales),
     )
     # What was cleaned is named before it is used again: an expression inside a lambda is computed for every element.
-    judged = cleaned.select("*", unique_keys(F.col("entries")).alias("attributes"), reject.alias("reject"))
+    judged = without_personal(cleaned).select(
+        "*", unique_keys(F.col("entries")).alias("attributes"), reject.alias("reject")
+    )
     kept = ["item_id", "title", "description", "tags", "attributes", "category", "brand", "price", "locale"]
     return judged.select(*kept, _all_codes(F.col("repaired")).alias("codes"), "reject")
 
