@@ -196,6 +196,7 @@ class NightConfig(Settings):
     policies: str = "conf/policies"
     licences: str = "conf/licences"
     privacy: str = "conf/privacy"
+    quality: str = "conf/quality"
     inputs: InputSettings
     evidence: EvidenceSettings = EvidenceSettings()
     engine: EngineSettings = EngineSettings()

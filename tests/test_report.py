@@ -358,6 +358,7 @@ def test_the_job_says_what_it_wrote_and_faults_exit_with_2(
 
 
 def test_every_code_that_a_night_can_count_has_its_words() -> None:
+    from reasongen.quality import load_suites
     from reasongen.report.nights import measures
     from reasongen.tables.rows import REJECTING, REPAIRED
     from reasongen.validation.rules import load_policy
@@ -369,7 +370,7 @@ def test_every_code_that_a_night_can_count_has_its_words() -> None:
     stages = re.findall(r'stages\.stage\("(\w+)"\)', sources)
     checking = "".join(map(Path.read_text, (ROOT / "reasongen" / "validation").glob("*.py")))
     claims = set(re.findall(r'finding\(\s*"(\w+)"', checking)) | {"number"}
-    checks = re.findall(r'"(\w+)": \(', (ROOT / "reasongen" / "quality" / "gate.py").read_text())
+    checks = [name for suite in load_suites(ROOT / "conf" / "quality").suites for name in suite.expectations]
     wanted = [
         *(f"codes.{code}" for code in (*REJECTING, *REPAIRED, "duplicate")),
         *(f"codes.rejected.{code}" for code in rejected),
