@@ -232,6 +232,19 @@ def test_a_rollback_is_told_on_the_page_of_either_night(lake: Path) -> None:
     assert "rollback" not in read(page_of(lake, f"night='{third}'"))
 
 
+def test_a_warning_of_the_gate_stands_first_and_in_its_table_and_refuses_nothing(lake: Path) -> None:
+    query = "SELECT * FROM delta.`lake/staged` LIMIT 10"
+    check = {"name": "mean_chars", "wanted": "28 to 38", "found": 21.0, "passed": False, "verdict": "warned"}
+    gate = json.dumps({"passed": True, "checks": [check | {"look": query}]})
+    write_lake(lake, runs=[run_row(NIGHT + timedelta(1), 2, gate=gate)])
+    page = read(page_of(lake))
+    assert "The gate let it pass with 1 warnings:" in page
+    assert "characters of a reason, on average: wanted 28 to 38, found 21.0" in page
+    assert "mean_chars 28 to 38 21.0 warning" in page
+    assert query in page
+    assert "Tonight was not published" not in page
+
+
 def test_a_refused_night_names_the_check_and_what_still_stands(lake: Path) -> None:
     check = {"name": "fallback_share", "wanted": "0 to 0.1", "found": 0.9, "passed": False}
     gate = json.dumps({"passed": False, "checks": [check]})

@@ -93,10 +93,10 @@ def funnel(run: Row) -> list[Step]:
 
 
 def gate_of(run: Row) -> list[dict[str, Any]]:
-    """Each check of the gate: name, wanted, found, passed, verdict; none where the run did not come so far. Runs of
-    before there were warnings have no verdict in `runs`: what failed refused them."""
+    """Each check of the gate: name, wanted, found, passed, verdict, look (SQL); none where the run did not come so
+    far. Runs of before there were warnings have no verdict in `runs`: what failed refused them."""
     checks = json.loads(run["gate"])["checks"] if run["gate"] else []
-    return [{"verdict": "held" if check["passed"] else "refused", **check} for check in checks]
+    return [{"verdict": "held" if check["passed"] else "refused", "look": "", **check} for check in checks]
 
 
 def changes(run: Row, last: Row | None) -> list[tuple[str, str, str]]:
