@@ -111,6 +111,14 @@ def test_what_is_unknown_counts_against_the_night(spark: SparkSession, broken: d
     assert failed(judged(spark, broken)) == {name}
 
 
+def test_pages_are_written_into_a_relative_folder_too(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_staged(frame(spark, [{"user_id": "u", **GOOD}]), SUITES, told(1), None, Path("docs"))
+    assert (tmp_path / "docs" / "index.html").is_file()
+
+
 def test_a_missing_row_refuses(spark: SparkSession) -> None:
     assert failed(judged(spark, expected=9)) == {"rows"}
 

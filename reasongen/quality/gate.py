@@ -172,7 +172,7 @@ def _expect(questions: Sequence[_Question], docs: Path | None) -> dict[str, bool
     source = context.data_sources.add_pandas("night")
     found: dict[str, bool] = {}
     if docs is not None:
-        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())}
         context.add_data_docs_site("night", {"class_name": "SiteBuilder", "store_backend": store})
     for table in dict.fromkeys(one.suite for one in questions):
         suite, row = context.suites.add(gx.ExpectationSuite(name=table)), {}
