@@ -200,6 +200,7 @@ class NightConfig(Settings):
     policies: tuple[str, ...] = Field(("conf/policies",), min_length=1)
     licences: str = "conf/licences"
     privacy: str = "conf/privacy"
+    quality: str = "conf/quality"
     inputs: InputSettings
     evidence: EvidenceSettings = EvidenceSettings()
     engine: EngineSettings = EngineSettings()

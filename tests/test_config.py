@@ -14,6 +14,7 @@ from reasongen.evaluation.grammar import load_grammar
 from reasongen.evidence.private import PrivateWords
 from reasongen.experiments.settings import ExperimentSettings
 from reasongen.prompts import load_locale, load_template
+from reasongen.quality import Suite
 from reasongen.sample import load_world_settings
 from reasongen.sample.lexicon import Lexicon
 from reasongen.sample.sentences import Sentences
@@ -74,6 +75,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "licences/*/acts.yaml": lambda path: load_settings(Acts, path),
     "licences/units.yaml": lambda path: load_settings(Units, path),
     "privacy/*.yaml": lambda path: load_settings(PrivateWords, path),
+    "quality/*.yaml": lambda path: load_settings(Suite, path),
     "policies/*/*.yaml": load_rule,
     "policies/evasions.yaml": lambda path: load_settings(Evasions, path),
     "opinion.yaml": lambda path: load_settings(OpinionSettings, path),

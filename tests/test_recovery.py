@@ -72,7 +72,7 @@ def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) ->
         pytest.param("write_samples", False, True, False, marks=LONG),
         ("write_samples", True, True, True),
         pytest.param("stage", True, True, True, marks=SLOW),
-        pytest.param("check_staged", False, True, True, marks=LONG),
+        pytest.param("judge_night", False, True, True, marks=LONG),
         pytest.param("publish", False, True, True, marks=LONG),
         ("publish", True, True, True),
     ],

@@ -282,6 +282,17 @@ def test_other_machines_need_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert ann.decide(ROWS[0], "accept").status == 303
 
 
+def test_a_token_that_is_set_is_asked_for_on_this_machine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REASONGEN_REVIEW_TOKEN", "short")
+    with pytest.raises(ConfigError, match="wanted a token of at least 16 bytes"):
+        ReviewServer(write_queue(tmp_path / "lake", ROWS))
+    monkeypatch.setenv("REASONGEN_REVIEW_TOKEN", TOKEN)
+    with served(tmp_path / "other", ROWS) as server:
+        nobody = Reader(server, None)
+        assert nobody.post("/enter", name="ann").status == 403
+        assert "velvety" in Reader(server, "ann", TOKEN).get("/")
+
+
 def test_a_row_stands_in_the_queue_once(tmp_path: Path) -> None:
     root = str(tmp_path / "lake")
     write_queue(tmp_path / "lake", ROWS)

@@ -12,6 +12,7 @@ from reasongen.config import NightConfig
 from reasongen.pipeline.archiving import archive
 from reasongen.pipeline.disliking import dislikes_version, erase_disliked, read_dislikes
 from reasongen.pipeline.forgetting import erase_suppressed_since
+from reasongen.pipeline.gating import judge_night
 from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.ledger import Run
@@ -32,7 +33,6 @@ from reasongen.pipeline.reviewing import queue_doubted, reopened, with_people
 from reasongen.pipeline.staging import quarantine_rows, stage
 from reasongen.pipeline.tools import Tools
 from reasongen.pipeline.withdrawing import read_withdrawals, take_down_since
-from reasongen.quality import check_staged
 from reasongen.schema import STAGED
 from reasongen.tables import Lease, Txn, append, merge_changes, read_suppressed, rows_version
 from reasongen.tables.suppression import Suppressed
@@ -195,9 +195,7 @@ class Attempt:
         """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations. `others`: reasons
         of whom this run does not look at; they stand beside its own, and the gate judges the table that readers get."""
         run, kept = self.run, self.run.pairs["kept"]
-        wanted = self.prepared.classes["pairs"] - kept
-        gate = check_staged(staged, self.config.gate, expected=wanted, kept=kept + others)
-        run.gate = gate.to_json()
+        gate = judge_night(self.spark, self.config, self.tools, run, staged, self.prepared, kept + others)
         for row in classed.groupBy("class").count().collect():
             run.pairs[row["class"]] = run.pairs.get(row["class"], 0) + row["count"]
         known = classed.where(F.col("class") != SUPPRESSED)
@@ -206,7 +204,7 @@ class Attempt:
         run.check_conservation()
         if not gate.passed:
             run.status = "refused"
-            say("gate refused: " + "; ".join(gate.refusals()))
+            say("gate refused: " + "; ".join(check.line() for check in gate.refusals))
         return gate.passed
 
     def _queue(self, classed: DataFrame, reviewed: Reviewed) -> None:

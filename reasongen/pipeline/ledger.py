@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -71,6 +72,11 @@ class Run:
         plain |= {"night": self.night.isoformat(), "started_at": self.started_at.isoformat()}
         plain["ended_at"] = self.ended_at.isoformat() if self.ended_at else None
         return {**plain, "pairs": nested, "prompts": self.prompts}
+
+    def warnings(self) -> list[dict[str, Any]]:
+        """The expectations that did not hold and only warn, as `gate` tells them."""
+        checks = json.loads(self.gate)["checks"] if self.gate else []
+        return [check for check in checks if check.get("verdict") == "warned"]
 
     def check_conservation(self) -> None:
         """Every candidate is in exactly one class. Raises ConservationError with both sums."""

@@ -24,6 +24,7 @@ from reasongen.pipeline.reviewing import read_reviewed
 from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.pipeline.withdrawing import read_withdrawals
+from reasongen.quality import check_suites
 from reasongen.schema import OUTPUTS, REVIEW_DECISIONS
 from reasongen.tables import (
     LEASES,
@@ -73,6 +74,7 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
         stood = past.finished(run, rows_version(paths["reasons"])) if users is None else None
         if stood is None:
             check_contract(sources, config.inputs, night=tools.night, scenario=config.scenario, locales=config.locales)
+            check_suites(spark, tools.suites.suites)
         if users is not None:
             sources = {name: only_of(source, users) for name, source in sources.items()}
     for name, table in OUTPUTS.items():
@@ -128,9 +130,16 @@ def device_of(config: NightConfig) -> str:
 
 
 def _clean(root: str, run: Run) -> None:
-    """A published run's staging is done with, and so is that of the attempts before it; a refused one is evidence."""
+    """A published run's staging is done with, and so is that of the attempts before it; a refused one is evidence, and
+    the staged rows of one with warnings are what its queries show, until the next night."""
     if run.status == "refused" or "://" in root:
         return
     for folder in Path(root, "staging").glob(f"*-{run.scenario}-*"):
-        if int(folder.name.rsplit("-", 1)[-1]) <= run.token:
+        if int(folder.name.rsplit("-", 1)[-1]) > run.token:
+            continue
+        if folder.name != run.run_id or not run.warnings():
             shutil.rmtree(folder, ignore_errors=True)
+            continue
+        for one in folder.iterdir():
+            if one.name != "staged":
+                shutil.rmtree(one, ignore_errors=True)

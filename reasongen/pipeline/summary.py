@@ -30,8 +30,7 @@ def summary(spark: SparkSession, run: Run, config: NightConfig) -> str:
         "row codes  " + (", ".join(f"{code} {count:,}" for code, count in sorted(run.codes.items())) or "none"),
         "seconds    " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in run.seconds.items()),
     ]
-    if run.gate and not json.loads(run.gate)["passed"]:
-        lines += _refusal(run, config)
+    lines += _unlike(run)
     path = f"{config.root}/reasons"
     if run.status in ("published", "unchanged"):
         lines += _shown(spark.read.format("delta").load(path), config) if config.show else []
@@ -39,12 +38,15 @@ def summary(spark: SparkSession, run: Run, config: NightConfig) -> str:
     return "\n".join(lines)
 
 
-def _refusal(run: Run, config: NightConfig) -> list[str]:
+def _unlike(run: Run) -> list[str]:
     """Each failed check, and a query that shows the rows: this text holds no value of theirs."""
-    failed = [check for check in json.loads(run.gate)["checks"] if not check["passed"]]
-    lines = [f"gate       {check['name']}: wanted {check['wanted']}, found {check['found']}" for check in failed]
-    staged = f"{config.root}/staging/{run.run_id}/staged"
-    return [*lines, f"           look: SELECT * FROM delta.`{staged}` WHERE NOT passed LIMIT 10"]
+    lines: list[str] = []
+    for check in json.loads(run.gate)["checks"] if run.gate else []:
+        if not check["passed"]:
+            head = "warning" if check["verdict"] == "warned" else "gate"
+            lines.append(f"{head:<10} {check['name']}: wanted {check['wanted']}, found {check['found']}")
+            lines.append(f"           look: {check['look']}")
+    return lines
 
 
 def _coded(pairs: dict[str, int], groups: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ from reasongen.evidence import Private, load_private
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.masking import Masking
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
+from reasongen.quality import Suites, load_suites
 from reasongen.validation import Forbidden, Policy, WordingJudge, load_licences, load_policy
 
 TEMPLATE_FILE = "prompt_template.yaml"
@@ -34,6 +35,7 @@ class Tools:
     policy: Policy
     wordings: dict[str, WordingJudge]
     private: Private
+    suites: Suites
 
     @property
     def template_key(self) -> str:
@@ -44,7 +46,7 @@ class Tools:
         """Of everything but tables, code and weights that changes what a night writes."""
         judge = self.judge(config)
         judged = (judge.policy_version, judge.renderer.version)
-        parts = (config.digest(), self.template_key, self.decode, self.private.digest, *judged)
+        parts = (config.digest(), self.template_key, self.decode, self.private.digest, self.suites.digest, *judged)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def judge(self, config: NightConfig) -> Judge:
@@ -77,7 +79,8 @@ def tools_of(config: NightConfig) -> Tools:
     locales, policy = _locales(config), load_policy(*config.policies)
     versions = (model_version(config.engine), decode_hash(config.engine))
     private = load_private(config.privacy, config.locales)
-    return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config), private)
+    suites = load_suites(config.quality)
+    return Tools(today(config), template_of(config), locales, *versions, policy, _wordings(config), private, suites)
 
 
 def pinned(config: NightConfig) -> NightConfig:

@@ -36,7 +36,7 @@ def _of_the_run(facts: Facts) -> list[Said]:
         return [say("lead.started", at=f"{run['started_at']:%Y-%m-%d %H:%M}", stand=_stand(facts))]
     if run["status"] == "refused":
         checks = gate_of(run)
-        failed = [check for check in checks if not check["passed"]]
+        failed = [check for check in checks if check["verdict"] == "refused"]
         told = say("lead.refused", checks=len(failed), all=len(checks), stand=_stand(facts))
         return [told, *map(_check, failed), *([] if reasons_of(run) else [_empty(run)])]
     if not reasons_of(run):
@@ -48,7 +48,9 @@ def _of_the_run(facts: Facts) -> list[Said]:
     head = say("lead.published", reasons=reasons, candidates=candidates)
     time, tokens = span(sum(run["seconds"].values())), run["tokens_in"] + run["tokens_out"]
     first = say("lead.sentence", head=head, ways=ways, lost=_lost(run))
-    return [first, say("lead.cost", time=time, tokens=tokens)]
+    warned = [check for check in gate_of(run) if check["verdict"] == "warned"]
+    warnings = [say("lead.warned", n=len(warned)), *map(_check, warned)] if warned else []
+    return [first, say("lead.cost", time=time, tokens=tokens), *warnings]
 
 
 def _check(check: Mapping[str, Any]) -> Said:

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from statistics import median
 from typing import Any
+
+from reasongen.evaluation.usual import usual
 
 DONE = ("published", "unchanged")
 ROLLED_BACK, PUT_BACK = "rolled_back", "put_back"
@@ -20,7 +21,6 @@ ENDS = (*MADE[:2], "kept", "fallback")
 WINDOW, WARM_UP = 7, 3
 """Nights before that tonight is measured against, and how few of them say nothing yet."""
 _VERSIONS = ("config_digest", "code_version", "model_version")
-_MAD = 1.4826  # makes the median deviation of a normal distribution its standard deviation
 
 Row = Mapping[str, Any]
 
@@ -93,8 +93,10 @@ def funnel(run: Row) -> list[Step]:
 
 
 def gate_of(run: Row) -> list[dict[str, Any]]:
-    """Each check of the gate: name, wanted, found, passed; none where the run did not come so far."""
-    return list(json.loads(run["gate"])["checks"]) if run["gate"] else []
+    """Each check of the gate: name, wanted, found, passed, verdict, look (SQL); none where the run did not come so
+    far. Runs of before there were warnings have no verdict in `runs`: what failed refused them."""
+    checks = json.loads(run["gate"])["checks"] if run["gate"] else []
+    return [{"verdict": "held" if check["passed"] else "refused", "look": "", **check} for check in checks]
 
 
 def changes(run: Row, last: Row | None) -> list[tuple[str, str, str]]:
@@ -156,7 +158,6 @@ def drift(run: Row, before: Sequence[Row]) -> list[Drift] | None:
     for name, tonight in measures(run).items():
         past = [one[name] for one in window if name in one]
         if len(past) >= WARM_UP:
-            usual = median(past)
-            spread = _MAD * median([abs(value - usual) for value in past])
-            found.append(Drift(name, tonight, usual, max(3 * spread, 0.05 * abs(usual), 0.001)))
+            middle, spread = usual(past)
+            found.append(Drift(name, tonight, middle, max(3 * spread, 0.05 * abs(middle), 0.001)))
     return found

@@ -67,15 +67,15 @@ class Sessions:
 
 
 def token_for(host: str, settings: ReviewSettings) -> bytes | None:
-    """What a reviewer must show at `host`: nothing on this machine's own address. Raises ConfigError where others can
-    reach it and there is no token, or a short one."""
-    if host in LOOPBACK:
-        return None
+    """What a reviewer must show at `host`. None: no token is set, and only this machine reaches it. Raises ConfigError
+    where others can reach it and there is no token, and where there is a short one."""
     token = read_secret(settings.token)
+    if not token and host in LOOPBACK:
+        return None
     if len(token) < MIN_KEY_BYTES:
         raise ConfigError(
-            f"--host: wanted a token of at least {MIN_KEY_BYTES} bytes where review.token points, since other machines"
-            f" reach {host}; found {len(token) or 'none'}. Set it, or leave --host at 127.0.0.1."
+            f"--host: wanted a token of at least {MIN_KEY_BYTES} bytes where review.token points, for who comes to"
+            f" {host}; found {len(token) or 'none'}. Set it, or unset it and leave --host at 127.0.0.1."
         )
     return token
 

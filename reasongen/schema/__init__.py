@@ -20,6 +20,7 @@ from reasongen.schema.given import (
     SPLITS,
     USERS,
 )
+from reasongen.schema.runs import QUALITY, RUNS
 from reasongen.schema.table import ACTIONS, LOCALES, SHARED_BY, Column, Table
 from reasongen.schema.written import (
     ARCHIVE,
@@ -37,7 +38,6 @@ from reasongen.schema.written import (
     REVIEW_DECISIONS,
     REVIEW_QUEUE,
     REVIEWS,
-    RUNS,
     STAGED,
     SUPPRESSIONS,
     UPSERTS,
@@ -65,6 +65,7 @@ __all__ = [
     "OUTPUTS",
     "PAIRS",
     "PROMOTIONS",
+    "QUALITY",
     "QUARANTINE",
     "REASONS",
     "REFERENCES",
