@@ -101,6 +101,24 @@ def test_what_is_withdrawn_while_a_night_publishes_is_not_published(
     assert reasons(lake).filter(pl.col("item_id") == item).height == 0
 
 
+def test_what_was_withdrawn_before_a_night_read_the_list_is_not_taken_out_after_it(
+    spark: SparkSession, lake: Path
+) -> None:
+    """The night heeded it; what it published all the same, people had accepted again."""
+    config, hashes = config_of(lake), reasons(lake)["skeleton_hash"].unique().sort()
+    before, older, later = version(lake), hashes[0], hashes[1]
+    withdraw(spark, config, "reason", older)
+    DeltaTable(lake / "reasons").restore(before)
+    seen = withdrawing.read_withdrawals(spark, config.root)
+    withdraw(spark, config, "reason", later)
+    DeltaTable(lake / "reasons").restore(before)
+    gone = reasons(lake).filter(pl.col("skeleton_hash") == later).height
+    assert withdrawing.take_down_since(spark, config, seen) == gone > 0
+    assert reasons(lake).filter(pl.col("skeleton_hash") == older).height > 0
+    seen = withdrawing.read_withdrawals(spark, config.root)
+    assert withdrawing.take_down_since(spark, config, seen) == 0
+
+
 RULE = "X01_looked"
 BROKEN = (pl.col("locale") == "en") & pl.col("reason").str.contains(r"(?i)\blooked\b")
 

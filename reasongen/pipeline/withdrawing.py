@@ -22,7 +22,7 @@ from reasongen.pipeline.mending import mend
 from reasongen.pipeline.present import item_facts, items_now
 from reasongen.prompts import load_locales
 from reasongen.schema import LOCALES, WITHDRAWALS
-from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
+from reasongen.tables import Txn, create_if_missing, merge_changes, read_at, read_version
 from reasongen.tables.delta import erase_rows
 from reasongen.validation import Policy, Withdrawn, category_of, compile_policy, load_policy, plain, unlawful
 
@@ -106,13 +106,15 @@ def read_withdrawals(spark: SparkSession, root: str) -> Withdrawals:
 
 def take_down_since(spark: SparkSession, config: NightConfig, seen: Withdrawals) -> int:
     """Takes out of `reasons` what was withdrawn after `seen` was read; returns the rows. For a night that published
-    meanwhile."""
+    meanwhile. What stood on the list before was heeded, or lifted since by who accepted the sentence again."""
     if read_version(f"{config.root}/{WITHDRAWALS.name}") == seen.version:
         return 0
     path, rows = f"{config.root}/reasons", 0
     by_kind: dict[Kind, list[str]] = {}
-    for kind, value in _rows(spark, config.root):
-        by_kind.setdefault(kind, []).append(value)
+    heeded = {} if seen.version is None else _rows(spark, config.root, seen.version)
+    for (kind, value), at in _rows(spark, config.root).items():
+        if heeded.get((kind, value)) != at:
+            by_kind.setdefault(kind, []).append(value)
     for kind, values in by_kind.items():
         gone = _matching(spark, config, kind, tuple(values))
         if found := _count(spark, path, kind, gone):
@@ -121,13 +123,14 @@ def take_down_since(spark: SparkSession, config: NightConfig, seen: Withdrawals)
     return rows
 
 
-def _rows(spark: SparkSession, root: str) -> dict[tuple[Kind, str], datetime]:
-    """When each was withdrawn, in the order of kind and value."""
+def _rows(spark: SparkSession, root: str, version: int | None = None) -> dict[tuple[Kind, str], datetime]:
+    """When each was withdrawn, in the order of kind and value; as of `version`, else now."""
     path = f"{root}/{WITHDRAWALS.name}"
     if read_version(path) is None:
         return {}
+    table = spark.read.format("delta").load(path) if version is None else read_at(spark, path, version)
     told = ("kind", "value", F.unix_micros("withdrawn_at").alias("at"))
-    rows = spark.read.format("delta").load(path).select(*told).orderBy("kind", "value").collect()
+    rows = table.select(*told).orderBy("kind", "value").collect()
     return {(row["kind"], row["value"]): datetime.fromtimestamp(row["at"] / 1e6, UTC) for row in rows}
 
 
