@@ -25,6 +25,7 @@ from reasongen.pipeline.standing import past_runs
 from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.schema import OUTPUTS, REVIEW_DECISIONS
+from reasongen.secret import key_if_any
 from reasongen.tables import (
     LEASES,
     check_contract,
@@ -64,6 +65,7 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
         sources = read_sources(spark, config.inputs)
         run.inputs = {name: source.state for name, source in sources.items()}
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
+        key_if_any(config.forget)  # and so does a key that is too short
         reviewed, state = read_reviewed(config.root, judge.policy_version, read_withdrawals(spark, config.root))
         run.inputs |= {} if state is None else {REVIEW_DECISIONS.name: state}
         if config.inputs.feedback is not None:
