@@ -26,6 +26,7 @@ from reasongen.pipeline.tools import pinned, tools_of
 from reasongen.pipeline.withdrawing import read_withdrawals
 from reasongen.quality import check_suites
 from reasongen.schema import OUTPUTS, REVIEW_DECISIONS
+from reasongen.secret import key_if_any
 from reasongen.tables import (
     LEASES,
     check_contract,
@@ -65,6 +66,7 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
         sources = read_sources(spark, config.inputs)
         run.inputs = {name: source.state for name, source in sources.items()}
         read_suppressed(spark, config.root, config.forget)  # a list without its key stops the night here
+        key_if_any(config.forget)  # and so does a key that is too short
         reviewed, state = read_reviewed(config.root, judge.policy_version, read_withdrawals(spark, config.root))
         run.inputs |= {} if state is None else {REVIEW_DECISIONS.name: state}
         if config.inputs.feedback is not None:
