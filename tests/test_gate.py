@@ -119,6 +119,15 @@ def test_pages_are_written_into_a_relative_folder_too(
     assert (tmp_path / "docs" / "index.html").is_file()
 
 
+def test_pages_that_cannot_be_written_stop_no_night(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    gate = check_staged(frame(spark, [{"user_id": "u", **GOOD}]), SUITES, told(1), None, tmp_path / "file" / "docs")
+    assert gate.passed
+    assert "wanted to write pages" in caplog.text
+
+
 def test_a_missing_row_refuses(spark: SparkSession) -> None:
     assert failed(judged(spark, expected=9)) == {"rows"}
 
