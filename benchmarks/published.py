@@ -73,13 +73,13 @@ def judged(rows: Sequence[Row], items: dict[str, Item]) -> tuple[dict[str, Any],
     texts: dict[str, list[str]] = {}
     stopped = unnamed = 0
     for row in rows:
-        item = items.get(row["item_id"], Item())
-        verdict = judge.check(record(row, item), bound=list(bound(row)))
+        verdict = judge.check(record(row, items), bound=list(bound(row)))
         stopping = [one for one in verdict.findings if one.action != "label"]
         stopped += bool(stopping)
         for rule in {one.rule for one in stopping}:
             rules[rule] += 1
             texts.setdefault(rule, []).append(row["reason"])
+        item = items.get(row["item_id"], Item())
         unnamed += sum(not named(row, claim, item) for claim in row["claims"])
     low, high = wilson(stopped, len(rows))
     figures: dict[str, Any] = {
@@ -91,8 +91,10 @@ def judged(rows: Sequence[Row], items: dict[str, Item]) -> tuple[dict[str, Any],
     return figures | {f"  {rule}": count for rule, count in sorted(rules.items())}, texts
 
 
-def record(row: Row, item: Item) -> Record:
-    """The reason with all that the tables say: the whole catalogue row, each evidence row."""
+def record(row: Row, items: dict[str, Item]) -> Record:
+    """The reason with all that the tables say: the whole catalogue row, each evidence row, and in what the newest item
+    of that row agrees with this one, by the catalogue."""
+    item = items.get(row["item_id"], Item())
     events = tuple(
         Event(
             event=one["action"],
@@ -100,11 +102,22 @@ def record(row: Row, item: Item) -> Record:
             category=item.category if one["facet"] == "category" else "",
             count=one["items"],
             text=" ".join(filter(None, (one["word"], one["value"]))),
+            same=agreeing(item, items.get(one["item_id"], Item())),
         )
         for one in row["evidence"]
     )
     given = {"text": row["reason"], "locale": row["locale"], "scenario": row["scenario"]}
     return Record.model_construct(**given, item=item, events=events, user=User())
+
+
+def agreeing(item: Item, other: Item) -> frozenset[str]:
+    """Of brand and category, those that both items have and write alike."""
+    pairs = {"brand": (item.brand, other.brand), "category": (item.category, other.category)}
+    return frozenset(name for name, (one, two) in pairs.items() if one and two and _plain(one) == _plain(two))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def bound(row: Row) -> Iterator[Claim]:
