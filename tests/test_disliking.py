@@ -186,6 +186,7 @@ def test_a_rollback_brings_nothing_back_that_was_disliked(spark: SparkSession, l
     assert done.left_out.get("disliked", 0) <= 1
 
 
+@pytest.mark.slow
 def test_the_forgotten_leave_the_list_and_do_not_come_back(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

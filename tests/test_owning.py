@@ -67,6 +67,7 @@ def test_a_sample_names_the_users_of_its_prompt_where_they_are_few_and_nobody_el
     assert not any(owner[:32].encode() in log for owner in rows["owner"].drop_nulls())
 
 
+@pytest.mark.slow
 def test_a_second_night_finds_the_owners_as_they_are(spark: SparkSession, night: NightConfig) -> None:
     before, version = samples(night), DeltaTable(f"{night.root}/generations").version()
     again = night.model_copy(update={"serving": night.serving.model_copy(update={"renew_days": 31})})
@@ -134,6 +135,7 @@ def owners(root: Path) -> dict[str, str | None]:
     return dict(pl.read_delta(f"{root}/generations").select("prompt_hash", "owner").iter_rows())
 
 
+@pytest.mark.slow
 def test_a_count_that_moves_a_little_moves_no_sample(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

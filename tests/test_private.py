@@ -74,6 +74,7 @@ def test_a_language_without_its_list_stops_the_night(tmp_path: Path) -> None:
         load_private(tmp_path, ["zh", "en"])
 
 
+@pytest.mark.slow
 def test_no_night_rests_a_reason_on_a_private_item(spark: SparkSession, small_world: Path, tmp_path: Path) -> None:
     """By another reader, from the tables: neither side of a row of evidence is one of the planted items."""
     run = generate_night(spark, night_over(small_world, tmp_path / "lake"))

@@ -74,7 +74,7 @@ def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) ->
         pytest.param("stage", True, True, True, marks=SLOW),
         pytest.param("judge_night", False, True, True, marks=LONG),
         pytest.param("publish", False, True, True, marks=LONG),
-        ("publish", True, True, True),
+        pytest.param("publish", True, True, True, marks=SLOW),
     ],
 )
 def test_whatever_step_it_dies_at_the_next_run_completes_it(
@@ -129,7 +129,7 @@ def test_a_run_beside_a_live_one_leaves_without_a_trace(
     assert generate_night(spark, config).status == "published"
 
 
-@pytest.mark.parametrize("step", [pytest.param("write_samples", marks=LONG), "publish"])
+@pytest.mark.parametrize("step", [pytest.param("write_samples", marks=LONG), pytest.param("publish", marks=SLOW)])
 def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame, step: str
 ) -> None:

@@ -30,6 +30,7 @@ def refused(lake: Path) -> pl.DataFrame:
     return rows.join(shown, on=["user_id", "item_id"])
 
 
+@pytest.mark.slow
 def test_a_prompt_gets_another_sample_where_some_pair_had_none_that_passed(night: tuple[Run, Path]) -> None:
     run, lake = night
     made = pl.read_delta(f"{lake}/generations").select("prompt_hash", "sample")
@@ -42,6 +43,7 @@ def test_a_prompt_gets_another_sample_where_some_pair_had_none_that_passed(night
     assert run.samples == made.height
 
 
+@pytest.mark.slow
 def test_only_who_had_every_sample_refused_gets_the_fallback(night: tuple[Run, Path]) -> None:
     run, lake = night
     tried = refused(lake).group_by("user_id", "item_id", "source").agg(pl.col("sample").sort())
@@ -51,6 +53,7 @@ def test_only_who_had_every_sample_refused_gets_the_fallback(night: tuple[Run, P
     run.check_conservation()
 
 
+@pytest.mark.slow
 def test_what_was_tried_in_vain_is_not_paid_for_again(
     spark: SparkSession, night: tuple[Run, Path], small_world: Path, tmp_path: Path
 ) -> None:

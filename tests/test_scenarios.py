@@ -113,10 +113,12 @@ def whole(night: Night) -> None:
     assert (Path(night.config.root) / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_health_goes_from_tables_to_page(health: Night) -> None:
     whole(health)
 
 
+@pytest.mark.slow
 def test_no_sensitive_item_ever_becomes_evidence(health: Night) -> None:
     sensitive = {key for key, row in health.items.items() if any(word in row["category"] for word in SENSITIVE)}
     told = {row["item_id"] for row in health.evidence()}
@@ -129,6 +131,7 @@ def test_no_sensitive_item_ever_becomes_evidence(health: Night) -> None:
     assert health.run.pairs["quarantined"] > health.run.pairs["candidates"] // 10  # nothing is left to say of most
 
 
+@pytest.mark.slow
 def test_no_complaint_and_no_cure_is_read_in_a_reason(health: Night) -> None:
     """They stand in tags and in an attribute, whose other half is told."""
     told = [row["attributes"] or {} for row in health.items.values()]

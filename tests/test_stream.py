@@ -69,6 +69,7 @@ def shop(spark: SparkSession, small_world: Path, tmp_path_factory: pytest.TempPa
     return made
 
 
+@pytest.mark.slow
 def test_a_new_candidate_and_a_new_event_get_reasons_and_the_night_changes_nothing(
     spark: SparkSession, shop: Shop
 ) -> None:

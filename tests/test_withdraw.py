@@ -131,6 +131,7 @@ def add_rule(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_a_rule_refuses_goes_at_once_and_stays_away(spark: SparkSession, lake: Path, tmp_path: Path) -> None:
     policies = Path(shutil.copytree(ROOT / "conf" / "policies", tmp_path / "policies"))
     config, before, stood = config_of(lake, f"policies={policies}", *LENIENT), reasons(lake), version(lake)
