@@ -197,6 +197,12 @@ def test_words_of_two_fields_make_no_third(planted: str) -> None:
     assert verdict(planted, TEA, "zh")[0] != "pass"
 
 
+def test_a_tag_that_denies_says_nothing_of_the_next_tag() -> None:
+    oil = {"item": {"title": "山茶油", "tags": ["不刺鼻", "清淡", "小瓶"], "category": "粮油/山茶油"}}
+    assert verdict("这款山茶油清淡，小瓶。", oil, "zh") == ("pass", set())
+    assert verdict("这款山茶油刺鼻。", oil, "zh")[0] != "pass"
+
+
 def test_a_clock_before_opening_is_no_click() -> None:
     shop = {"item": {"title": "老街面馆", "description": "上午11点开门，周一休息。", "category": "餐饮/面馆"}}
     assert verdict("这家面馆上午11点开门。", shop, "zh") == ("pass", set())

@@ -286,3 +286,24 @@ def test_a_literal_that_holds_a_verb_or_a_denial_says_nothing_by_itself() -> Non
 def test_what_is_told_to_be_the_same_is_a_row_of_that_facet(locale: str, false: str, true: str) -> None:
     assert asked(true, FRAMES[locale]) == []
     assert asked(false, FRAMES[locale]) != []
+
+
+@pytest.mark.parametrize(
+    ("locale", "brand", "kind"),
+    [
+        (
+            "en",
+            "[i.this] is of the same brand as [e1.items] you bought.",
+            "[i.this] is of the same kind as [e1.items] you bought.",
+        ),
+        ("zh", "[i.this]和你买过的[e1.items]同品牌。", "[i.this]和你买过的[e1.items]算同类。"),
+    ],
+)
+def test_a_row_bears_the_sameness_of_its_own_facet_alone(locale: str, brand: str, kind: str) -> None:
+    rows = {"brand": "", "category": "", "tag": "sturdy" if locale == "en" else "耐用"}
+    frames = {
+        facet: replace(FRAMES[locale], evidence=(EvidenceRow(facet, word, "purchase", "few"),))
+        for facet, word in rows.items()
+    }
+    borne = {text: {facet for facet in rows if asked(text, frames[facet]) == []} for text in (brand, kind)}
+    assert borne == {brand: {"brand"}, kind: {"category"}}  # whichever was asked before
