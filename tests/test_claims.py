@@ -210,9 +210,7 @@ def test_a_clock_before_opening_is_no_click() -> None:
 
 
 def test_what_is_denied_denies_what_it_means_and_nothing_that_it_implies() -> None:
-    inn = {
-        "item": {"title": "Old Mill Inn", "description": "No parking. Without palm oil or perfume.", "tags": ["walk"]}
-    }
+    inn = {"item": {"title": "Old Mill Inn", "description": "No parking. Without palm oil or perfume."}}
     assert verdict("The Old Mill Inn, for a walk.", inn, "en") == ("pass", set())
     assert verdict("The Old Mill Inn has parking.", inn, "en")[0] != "pass"
     assert verdict("The Old Mill Inn has perfume.", inn, "en")[0] != "pass"
