@@ -83,13 +83,14 @@ def take_feedback(spark: SparkSession, config: NightConfig, *, dry_run: bool = F
     if not dry_run:
         mend(config.root)
     coded = read.frame.withColumn("code", _code()).cache()
+    said = _said(spark, config, coded.where(F.col("code") == "heeded")).cache()
     try:
         rows = {row["code"]: row["count"] for row in coded.groupBy("code").count().collect()}
-        said = _said(spark, config, coded.where(F.col("code") == "heeded")).cache()
         sentences = {row["code"]: row["count"] for row in said.groupBy("code").count().collect()}
         if sentences.get("new") and not dry_run:
             _add(spark, config.root, said.where(F.col("code") == "new"))
     finally:
+        said.unpersist()
         coded.unpersist()
     if dry_run:
         return Answered(rows, sentences)
@@ -166,7 +167,10 @@ def _said(spark: SparkSession, config: NightConfig, heeded: DataFrame) -> DataFr
     pairs = spark.read.format("delta").load(f"{config.root}/reasons").where(F.col("scenario") == config.scenario)
     now = pairs.select("user_id", "item_id", F.col("skeleton_hash").alias("stands"), "published_at")
     archive = f"{config.root}/{ARCHIVE.name}"
-    shown = spark.read.format("delta").load(archive).where(F.col("scenario") == config.scenario)
+    if read_version(archive) is None:  # a lake of before the archive: what stands is all that is known
+        shown = pairs
+    else:
+        shown = spark.read.format("delta").load(archive).where(F.col("scenario") == config.scenario)
     known = shown.select("item_id", F.col("skeleton_hash").alias("reason_id"), F.lit(True).alias("archived")).distinct()
     joined = heeded.join(now, ["user_id", "item_id"], "left").join(known, ["item_id", "reason_id"], "left")
     named = F.when((F.col("reason_id") == F.col("stands")) | F.col("archived"), F.col("reason_id"))
