@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from reasongen.errors import LeaseError
 from reasongen.pipeline import Run, attempt, generate_night, night
-from reasongen.tables import take_lease
+from reasongen.tables import rows_version, take_lease
 
 SLICES = "engine.slice_prompts=200"
 SLOW, LONG = pytest.mark.slow, pytest.mark.long
@@ -116,6 +117,22 @@ def test_evidence_of_other_tables_or_half_written_evidence_is_not_used(
         file.write_bytes(b"")
     dies(spark, config, "prepare")
     assert generate_night(spark, config).status == "published"
+    assert words(config).equals(undisturbed)
+
+
+@SLOW
+def test_a_night_that_died_after_its_last_line_stands_and_its_lease_is_taken_over(
+    spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame
+) -> None:
+    """The next run fences the dead one off, by a commit to `reasons` that changes no row."""
+    config = night_over(small_world, tmp_path / "lake", SLICES)
+    generate_night(spark, config)
+    dead = {"state": "held", "host": platform.node(), "pid": 1, "process_began": 0.0}
+    DeltaTable(f"{config.root}/leases/recommendation").update(new_values=dead)
+    version = rows_version(f"{config.root}/reasons")
+    run = generate_night(spark, config)
+    assert (run.status, run.prompts["generated"]) == ("unchanged", 0)
+    assert DeltaTable(f"{config.root}/reasons").version() > rows_version(f"{config.root}/reasons") == version
     assert words(config).equals(undisturbed)
 
 

@@ -33,7 +33,7 @@ class Shop:
     """A world whose events and candidates are Delta tables, and a lake over it after its first night."""
 
     def __init__(self, spark: SparkSession, world: Path, root: Path) -> None:
-        self.spark, self.root = spark, root
+        self.spark, self.world, self.root = spark, world, root
         self.events, self.candidates = str(root / "events"), str(root / "candidates")
         sets = (f"inputs.events.path={self.events}", f"inputs.candidates.path={self.candidates}")
         self.config: NightConfig = night_over(world, root / "lake", *sets, "inputs.candidates.format=delta")
@@ -104,6 +104,28 @@ def test_a_new_candidate_and_a_new_event_get_reasons_and_the_night_changes_nothi
     assert not any(
         user.encode() in file.read_bytes() for file in Path(shop.config.root, "_stream").rglob("*") if file.is_file()
     )
+
+
+@pytest.mark.slow
+def test_with_a_change_feed_a_candidate_that_goes_takes_its_reason_along(
+    spark: SparkSession, shop: Shop, tmp_path: Path
+) -> None:
+    fed = Shop(spark, shop.world, tmp_path)
+    for table in (fed.events, fed.candidates):
+        spark.sql(f"ALTER TABLE delta.`{table}` SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+    generate_night(spark, fed.config)
+    before = fed.reasons()
+    left, moved = before["user_id"].unique().sort()[:2]
+    item = before.filter(pl.col("user_id") == moved)["item_id"][0]
+    spark.sql(f"DELETE FROM delta.`{fed.candidates}` WHERE user_id = '{left}'")
+    spark.sql(f"DELETE FROM delta.`{fed.candidates}` WHERE user_id = '{moved}' AND item_id = '{item}'")
+    told = stream_changes(spark, fed.config)
+    assert sum(run.pairs["removed"] for run in told.runs) == before.height - fed.reasons().height > 1
+    gone = before.join(fed.reasons(), on=KEY, how="anti")
+    assert set(gone["user_id"]) == {left, moved}
+    assert gone.filter(pl.col("user_id") == moved)["item_id"].to_list() == [item]
+    version = fed.version()
+    assert (generate_night(spark, fed.config).samples, fed.version()) == (0, version)
 
 
 @pytest.mark.slow

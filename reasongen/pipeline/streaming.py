@@ -4,7 +4,8 @@ Each micro-batch is a night for these users alone, by the night's own functions,
 the same table. It works towards the next night, so that this one finds the same evidence and changes nothing. Spark's
 checkpoint says how far the tables have been read; a batch that is done again finds its reasons standing.
 
-Rows that were changed or deleted are not seen, only those that were added: the next night settles them.
+Rows that were changed or deleted are seen where their table has a change data feed; of another one only what was added
+is, and the next night settles the rest.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _read_on(spark: SparkSession, config: NightConfig, every: float | None, done
 
 
 def _changed(spark: SparkSession, config: NightConfig) -> DataFrame:
-    """The users (user_id) of rows that were added to candidates and events, as a stream."""
+    """The users (user_id) of rows that came or went in candidates and events, as a stream."""
     sources = {name: getattr(config.inputs, name) for name in SOURCES}
     if other := [f"inputs.{name}: {source.format}" for name, source in sources.items() if source.format != "delta"]:
         raise ConfigError(
@@ -117,12 +118,14 @@ def _changed(spark: SparkSession, config: NightConfig) -> DataFrame:
             f" {', '.join(other)}. Leave these to the night, or write them as Delta."
         )
     read = _read_by_the_last_night(config)
-    streams = [_added(spark, sources[name], name, read.get(name)) for name in SOURCES]
+    streams = [_users(spark, sources[name], name, read.get(name)) for name in SOURCES]
     return reduce(DataFrame.unionByName, streams)
 
 
-def _added(spark: SparkSession, source: SourceSettings, name: str, since: str | None) -> DataFrame:
-    reader = spark.readStream.format("delta").option("skipChangeCommits", "true")
+def _users(spark: SparkSession, source: SourceSettings, name: str, since: str | None) -> DataFrame:
+    """With a change data feed: of rows as they were and as they are; without one a commit that changes is passed by."""
+    how = "readChangeFeed" if _has_change_feed(spark, source) else "skipChangeCommits"
+    reader = spark.readStream.format("delta").option(how, "true")
     if since is not None:
         reader = reader.option("startingVersion", since)
     rows = reader.load(source.path) if source.path else reader.table(str(source.table))
@@ -130,6 +133,14 @@ def _added(spark: SparkSession, source: SourceSettings, name: str, since: str | 
     theirs = theirs_of(source, column)
     value = F.expr(theirs[1:]) if theirs.startswith("=") else F.col(f"`{theirs}`")
     return rows.select(value.cast("string").alias("user_id"))
+
+
+def _has_change_feed(spark: SparkSession, source: SourceSettings) -> bool:
+    from delta.tables import DeltaTable
+
+    table = DeltaTable.forPath(spark, source.path) if source.path else DeltaTable.forName(spark, str(source.table))
+    found = table.detail().first()
+    return found is not None and found["properties"].get("delta.enableChangeDataFeed") == "true"
 
 
 def _read_by_the_last_night(config: NightConfig) -> Mapping[str, str]:

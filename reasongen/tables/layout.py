@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from reasongen.schema import Table
 from reasongen.tables.delta import read_version
+from reasongen.tables.lease import FENCE
 
 FILE_BYTES = 128 << 20
 """Of a file, as it is written: few files to open for one user, and few bytes to read of each."""
@@ -111,12 +112,12 @@ _COMMITS = 20
 
 
 def _same_rows(commit: dict[str, Any]) -> bool:
-    return commit.get("userMetadata") == SORTED or commit.get("operation") in ("OPTIMIZE", *_REMOVES)
+    return commit.get("userMetadata") in (SORTED, FENCE) or commit.get("operation") in ("OPTIMIZE", *_REMOVES)
 
 
 def _written_sorted(path: str) -> bool:
-    wrote = (one for one in DeltaTable(path).history(_COMMITS) if one.get("operation") not in _REMOVES)
-    last = next(wrote, None)
+    commits = (one for one in DeltaTable(path).history(_COMMITS) if one.get("userMetadata") != FENCE)
+    last = next((one for one in commits if one.get("operation") not in _REMOVES), None)
     return last is not None and last.get("userMetadata") == SORTED
 
 

@@ -118,10 +118,14 @@ def has_ended(path: str, token: int) -> bool:
     return found["state"] == FREE or (here and not _running(found["pid"], found["process_began"]))
 
 
+FENCE = "fence"
+"""What its commit says of itself."""
+
+
 def fence(path: str, app_id: str, version: int) -> None:
     """Lets no write of `app_id` up to `version` into the Delta table at `path` any more: one commit without a row."""
     table = DeltaTable(path)
-    properties = CommitProperties(app_transactions=[Transaction(app_id, version)])
+    properties = CommitProperties({"userMetadata": FENCE}, app_transactions=[Transaction(app_id, version)])
     table.create_write_transaction(
         actions=[], mode="append", schema=table.schema(), partition_by=[], commit_properties=properties
     )

@@ -40,9 +40,10 @@ class Step:
     night: bool = False
 
 
-def first_night(world: Path, root: Path) -> NightConfig:
+def first_night(world: Path, root: Path, *sets: str) -> NightConfig:
     """Settings of the first night."""
-    return night_over(world / "first", root, f"night='{FIRST}'", "engine.slice_prompts=60", "forget.inputs=false")
+    given = (f"night='{FIRST}'", "engine.slice_prompts=60", "forget.inputs=false", *sets)
+    return night_over(world / "first", root, *given)
 
 
 def second_night(world: Path, root: Path, *sets: str) -> NightConfig:
@@ -73,6 +74,15 @@ def write_days(world: Path) -> Path:
     )
     acts.write_delta(str(second / "events"), mode="append")
     return world
+
+
+def write_eve(world: Path) -> Path:
+    """The tables of the day before the first one, at `eve/first`: other candidates."""
+    eve = world / "eve" / "first"
+    shutil.copytree(world / "first", eve, dirs_exist_ok=True)
+    pairs = pl.read_parquet(eve / "candidates.parquet")
+    pairs.filter(~pl.col("item_id").is_in(["i00007", "i00040"])).write_parquet(eve / "candidates.parquet")
+    return eve.parent
 
 
 def whom(world: Path) -> str:

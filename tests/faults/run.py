@@ -1,9 +1,10 @@
 """All faults of a kind, in the background:  python tests/faults/run.py crash --seed 1 --out .local/faults
 
 crash       2,964 states in which a crash can leave the lake, each recovered
-interleave  108: two verbs on one lake, the second done whole while the first stands still
+interleave  147: two verbs on one lake, the second done whole while the first stands still
 kill        1,000 kills of the commit protocol alone
-driver      100 kills and pauses of a night under spark-submit
+driver      120 kills and pauses of a night under spark-submit: driver, executors, workers
+storm       one case: four writers and eight readers for --seconds, and until 5,000 reads are done
 nights      one case: --nights of them over tables that change by the day, against an account in plain Python
 
 One line for each case in OUT/<kind>-<seed>.log; what is written there is not done again, so it can be stopped at any
@@ -93,8 +94,15 @@ def nights(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     )
 
 
-KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill, "nights": nights}
-IN_A_SESSION = ("crash", "interleave", "nights")
+def storm(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Everybody at once."""
+    from storm import storm as one_storm
+
+    yield str(options.seconds), lambda spark: one_storm(spark, options.out / "storm", options.seconds)
+
+
+KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill, "nights": nights, "storm": storm}
+IN_A_SESSION = ("crash", "interleave", "nights", "storm")
 
 
 def arguments() -> argparse.Namespace:
@@ -104,6 +112,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="draws the order of the cases")
     parser.add_argument("--cases", type=int, default=None, help="at most so many, counting those done; default: all")
     parser.add_argument("--nights", type=int, default=60, help="of the kind nights: how many")
+    parser.add_argument("--seconds", type=int, default=300, help="of the kind storm: how many at least")
     parser.add_argument("--only", help="one case, by its name")
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), default=Path(".local/faults").resolve())
     return parser.parse_args()

@@ -1,5 +1,6 @@
-"""Real faults under real spark-submit: a driver killed or stopped at a named point of the night, a worker killed while
-it generates. The next run must leave what an undisturbed one leaves, and pay for no committed sample again.
+"""Real faults under real spark-submit: a driver killed or stopped at a named point of the night, an executor of a
+cluster killed there, a worker killed while it generates. The next run must leave what an undisturbed one leaves, and
+pay for no committed sample again.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from test_generate_job import command, environment
 POINTS = ("contract: done", "evidence: done", "plan: done", "generate: ", "generate: done", "judge: done", "gate: done")
 """What the night prints on its way; the fault comes within the second after it."""
 SLOW = ("--set", "engine.scripted.seconds_per_prompt=0.02", "--set", "engine.slice_prompts=60", "--night", FIRST)
-LEASE_LOST = 4
+CLUSTER = "local-cluster[2,1,1024]"
+"""Two executors in processes of their own, a core and 1,024 MB each."""
 SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """`fault`: kill, worker (killed while it generates) or pause; `point`: its number in POINTS; `wait`: ms."""
+    """`fault`: kill (the driver), executor, worker (while it generates) or pause; `wait`: ms after the point.
+
+    `point`: its number in POINTS.
+    """
 
     fault: str
     point: int
@@ -40,11 +45,12 @@ class Case:
 
 
 def cases_of(seed: int) -> list[Case]:
-    """30 kills of the driver, 60 of workers, 10 pauses, in an order drawn by the seed."""
+    """30 kills of the driver, 20 of an executor, 60 of workers, 10 pauses, in an order drawn by the seed."""
     draw = random.Random(seed)
     cases = [Case("kill", draw.randrange(len(POINTS)), draw.randrange(1000)) for _ in range(30)]
     cases += [Case("pause", draw.randrange(1, len(POINTS)), draw.randrange(1000)) for _ in range(10)]
     cases += [Case("worker", 2, draw.randrange(3000)) for _ in range(60)]
+    cases += [Case("executor", draw.randrange(len(POINTS)), draw.randrange(1000)) for _ in range(20)]
     draw.shuffle(cases)
     return cases
 
@@ -58,10 +64,11 @@ def disturb(folder: Path, case: Case, lake: Path) -> str:
         assert Night(world / "first", quiet).ends() == 0, "the undisturbed night failed"
         (folder / "done").touch()
     shutil.rmtree(lake, ignore_errors=True)
-    night = Night(world / "first", lake)
+    night = Night(world / "first", lake, master=CLUSTER if case.fault == "executor" else None)
     came = night.comes_to(POINTS[case.point])
     time.sleep(case.wait / 1000)
-    told = {"kill": _kill, "worker": _kill_worker, "pause": _pause}[case.fault](night, world / "first", lake)
+    throw = {"kill": _kill, "executor": _kill_executor, "worker": _kill_worker, "pause": _pause}[case.fault]
+    told = throw(night, world / "first", lake)
     assert readable(lake).equals(readable(quiet)), "other rows than an undisturbed run gives"
     made = samples(lake)
     assert made.height == made.unique(["prompt_hash", "sample"]).height == samples(quiet).height, (
@@ -74,9 +81,12 @@ def disturb(folder: Path, case: Case, lake: Path) -> str:
 class Night:
     """One spark-submit of the job, in a process group of its own."""
 
-    def __init__(self, world: Path, lake: Path) -> None:
+    def __init__(self, world: Path, lake: Path, master: str | None = None) -> None:
+        submit = command(world, lake, *SLOW)
+        if master is not None:
+            submit[submit.index("--master") + 1] = master
         self.process = subprocess.Popen(
-            command(world, lake, *SLOW),
+            submit,
             env=environment(),
             text=True,
             stdout=subprocess.PIPE,
@@ -104,6 +114,18 @@ class Night:
         below = psutil.Process(self.process.pid).children(recursive=True)
         return [one for one in below if (parent := one.parent()) and _is_daemon(one) and _is_daemon(parent)]
 
+    def executors(self) -> list[psutil.Process]:
+        """JVMs that run tasks for the driver, in the order of their start; none with a local master."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return sorted((one for one in below if _is_executor(one)), key=psutil.Process.create_time)
+
+
+def _is_executor(process: psutil.Process) -> bool:
+    try:
+        return any(part.endswith("CoarseGrainedExecutorBackend") for part in process.cmdline())
+    except psutil.Error:
+        return False
+
 
 def _is_daemon(process: psutil.Process) -> bool:
     try:
@@ -129,6 +151,15 @@ def _kill_worker(night: Night, _: Path, __: Path) -> str:
         worker.kill()
     assert night.ends() == 0, "the night failed"
     return f"{len(workers)} workers killed"
+
+
+def _kill_executor(night: Night, _: Path, __: Path) -> str:
+    """One of two, with its shuffle files and its workers; what it had done is done again, and nothing is doubled."""
+    executors = night.executors() if night.process.poll() is None else []
+    for executor in executors[:1]:
+        executor.kill()
+    assert night.ends() == 0, "the night failed"
+    return f"{len(executors[:1])} of {len(executors)} executors killed"
 
 
 def _pause(night: Night, world: Path, lake: Path) -> str:
