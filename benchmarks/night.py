@@ -5,6 +5,7 @@ skew      a hot item and a heavy user against the even case
 prompts   distinct prompts per pair by budget and template; prompts that a new day changes
 memory    peak memory of driver and executor on a cluster of one
 second    a night with nothing new
+days      sixty nights of one per cent changes: seconds, samples, and what the lake weighs then
 lookup    one user's reasons, before and after maintenance
 variety   skeletons and openings of the last `make generate`, and what its model's corpus holds of them
 first     where the last `make generate` spent its seconds
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAMES = ("scale", "skew", "prompts", "memory", "second", "lookup", "variety", "first")
+NAMES = ("scale", "skew", "prompts", "memory", "second", "days", "lookup", "variety", "first")
 HERE = Path(__file__).resolve().parent
 
 
@@ -49,12 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(name: str, rounds: int) -> dict[str, Any]:
+    from days import days
     from figures import FIGURES
     from lookup import lookup
     from memory import memory
     from variety import night_variety
 
-    return {**FIGURES, "lookup": lookup, "memory": memory, "variety": night_variety}[name](rounds)
+    return {**FIGURES, "days": days, "lookup": lookup, "memory": memory, "variety": night_variety}[name](rounds)
 
 
 def _child(name: str, rounds: int, file: Path | None) -> int:

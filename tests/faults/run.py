@@ -5,6 +5,7 @@ interleave  147: two verbs on one lake, the second done whole while the first st
 kill        1,000 kills of the commit protocol alone
 driver      120 kills and pauses of a night under spark-submit: driver, executors, workers
 storm       one case: four writers and eight readers for --seconds, and until 5,000 reads are done
+model       one case: --nights of the protocol as a pure model (2,000 are asked for), histories drawn at random
 nights      one case: --nights of them over tables that change by the day, against an account in plain Python
 
 One line for each case in OUT/<kind>-<seed>.log; what is written there is not done again, so it can be stopped at any
@@ -101,7 +102,31 @@ def storm(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     yield str(options.seconds), lambda spark: one_storm(spark, options.out / "storm", options.seconds)
 
 
-KINDS = {"crash": crash, "interleave": interleave, "driver": driver, "kill": kill, "nights": nights, "storm": storm}
+def model(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Histories until so many nights were begun in them."""
+    import test_model
+    from hypothesis import settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    def draw(_: Any) -> str:
+        histories, drawn = 0, settings(max_examples=100, stateful_step_count=60, deadline=None, database=None)
+        while test_model.NIGHTS[0] < options.nights:
+            run_state_machine_as_test(test_model.Nights, settings=settings(drawn, derandomize=False))
+            histories += 100
+        return f"{test_model.NIGHTS[0]:,} nights in {histories:,} histories: healed by one clean night each"
+
+    yield str(options.nights), draw
+
+
+KINDS = {
+    "crash": crash,
+    "interleave": interleave,
+    "driver": driver,
+    "kill": kill,
+    "nights": nights,
+    "storm": storm,
+    "model": model,
+}
 IN_A_SESSION = ("crash", "interleave", "nights", "storm")
 
 
