@@ -92,10 +92,10 @@ test-slow: setup ## real spark-submit, kills, real data where it is there
 test-long: setup ## further cases of the slow tests
 	$(PYTEST) -m long
 
-faults: setup ## crash states, interleavings, kills, ten nights in a row: what SEED draws; tests/faults/run.py has them all
+faults: setup ## crash states, interleavings, kills, a storm, ten nights in a row: what SEED draws; tests/faults/run.py has them all
 	rm -rf .local/faults/draw
-	for kind in kill:200 crash:30 interleave:10 nights:1; do \
-	  $(PY) tests/faults/run.py $${kind%:*} --cases $${kind#*:} --nights 10 --seed $(SEED) --out .local/faults/draw || exit 1; done
+	for kind in kill:200 crash:30 interleave:10 driver:4 storm:1 nights:1; do \
+	  $(PY) tests/faults/run.py $${kind%:*} --cases $${kind#*:} --nights 10 --seconds 60 --seed $(SEED) --out .local/faults/draw || exit 1; done
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

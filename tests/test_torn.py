@@ -59,6 +59,42 @@ def test_a_torn_checksum_of_a_whole_commit_goes_and_a_whole_one_stays(spark: Any
     assert spark.read.format("delta").load(str(again)).count() == 3
 
 
+@pytest.mark.parametrize("share", [None, 0.0, 0.5, 0.99])
+def test_a_checkpoint_that_is_lost_or_torn_is_done_without(tmp_path: Path, share: float | None) -> None:
+    path = tmp_path / "reasons"
+    log = table_of(path, 5).parent
+    DeltaTable(path).create_checkpoint()
+    table_of(path, 2)
+    checkpoint = log / f"{4:020d}.checkpoint.parquet"
+    whole = checkpoint.read_bytes()
+    checkpoint.unlink()
+    if share is not None:
+        checkpoint.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(Exception, match=r"[Cc]heckpoint|[Pp]arquet"):
+        rows(path)
+    set_torn_aside(str(tmp_path))
+    assert rows(path) == [0, 0, 1, 1, 2, 3, 4]
+    assert set_torn_aside(str(tmp_path)) == []
+    DeltaTable(path).create_checkpoint()
+    assert set_torn_aside(str(tmp_path)) == []
+    assert (log / "_last_checkpoint").exists()
+
+
+def test_a_torn_hint_goes_and_a_checkpoint_that_nothing_can_replace_stays(tmp_path: Path) -> None:
+    path = tmp_path / "reasons"
+    log = table_of(path, 3).parent
+    DeltaTable(path).create_checkpoint()
+    (log / "_last_checkpoint").write_text('{"version": 2, "si')
+    assert set_torn_aside(str(tmp_path)) == []
+    assert not (log / "_last_checkpoint").exists()
+    assert rows(path) == [0, 1, 2]
+    (log / f"{0:020d}.json").unlink()  # as the cleaning of an old log does
+    checkpoint = log / f"{2:020d}.checkpoint.parquet"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-20])
+    assert set_torn_aside(str(tmp_path)) == []
+    assert checkpoint.exists()
+
+
 def test_whole_tables_are_left_alone(tmp_path: Path) -> None:
     table_of(tmp_path / "reasons", 2)
     (tmp_path / "staging").mkdir()

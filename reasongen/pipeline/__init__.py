@@ -4,6 +4,7 @@ night        one run at a time: what stands, the lease, the evidence
 attempt      the stages from evidence to publish
 preparing    inputs → candidates and pairs with their frames
 generating   distinct prompts that lack samples → generations, slice by slice
+isolating    a prompt that kills its worker, set aside
 masking      what the text of a frame may not hold, for the engine
 judging      samples → verdict → choice, inside an executor
 staging      pairs beside samples → the staged table and quarantine

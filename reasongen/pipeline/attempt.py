@@ -14,6 +14,7 @@ from reasongen.pipeline.disliking import dislikes_version, erase_disliked, read_
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.gating import judge_night
 from reasongen.pipeline.generating import executors, first_slice, slices_app, wanted_prompts, write_samples
+from reasongen.pipeline.isolating import CRASHED
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.ledger import Run
 from reasongen.pipeline.owning import add_sharers, sharers_tonight
@@ -187,9 +188,12 @@ class Attempt:
             return
         run.executors = executors(self.spark)
         mine = self._table("generations").where(F.col("run_id") == run.run_id)
-        sums = (F.count("*"), F.sum("tokens_in"), F.sum("tokens_out"), F.count_distinct("engine_id"))
-        made = mine.agg(*sums).collect()[0]
-        run.samples, run.tokens_in, run.tokens_out, run.model_loads = (int(value or 0) for value in made)
+        crashed = F.col("finish_reason") == CRASHED
+        engines = F.count_distinct(F.when(~crashed, F.col("engine_id")))
+        sums = (F.count("*"), F.sum("tokens_in"), F.sum("tokens_out"), engines, F.count_if(crashed))
+        made = [int(value or 0) for value in mine.agg(*sums).collect()[0]]
+        run.samples, run.tokens_in, run.tokens_out, run.model_loads = made[:4]
+        run.prompts |= {"crashed": made[4]} if made[4] else {}
 
     def _gate(self, staged: DataFrame, classed: DataFrame, others: int) -> bool:
         """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations. `others`: reasons

@@ -6,6 +6,7 @@ frame on the executor, beside the engine; no table holds it.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from pyspark.sql import functions as F
 
 from reasongen.config import EngineSettings
 from reasongen.engine import INPUT, MASK, engine_here
+from reasongen.pipeline.isolating import CRASHED, write_apart
 from reasongen.pipeline.masking import NO_MASK, Masking
 from reasongen.pipeline.progress import rate_line, say
 from reasongen.prompts import Frame, PromptTemplate
@@ -30,19 +32,29 @@ _OUT = (
     "prompt_hash string, sample int, text string, finish_reason string, tokens_in int, tokens_out int, logprob double,"
     " engine_id string"
 )
+_NO_TEXT = (
+    "'' text",
+    f"'{CRASHED}' finish_reason",
+    "0 tokens_in",
+    "0 tokens_out",
+    "double(null) logprob",
+    "'' engine_id",
+)
 
 
 def wanted_prompts(pairs: DataFrame, generations: DataFrame, *, model: str, decode: str, samples: int) -> DataFrame:
     """Prompts that still lack samples; key prompt_hash.
 
     In: `pairs` (prompt_hash, frame; null where a pair asks for no reason), `generations`.
-    Out: prompt_hash, frame, have (samples there already, long; the next one takes this number).
+    Out: prompt_hash, frame, have (samples there already, long; the next one takes this number). A prompt that killed
+    its worker is asked for no more.
     """
     distinct = pairs.where(F.col("prompt_hash").isNotNull()).groupBy("prompt_hash").agg(F.min("frame").alias("frame"))
+    crashed = F.col("finish_reason").eqNullSafe(CRASHED)
     made = (
         generations.where((F.col("model_version") == model) & (F.col("decode_hash") == decode))
         .groupBy("prompt_hash")
-        .agg((F.max("sample") + 1).cast("long").alias("have"))
+        .agg(F.when(F.bool_or(crashed), F.lit(samples)).otherwise(F.max("sample") + 1).cast("long").alias("have"))
     )
     joined = distinct.join(made, "prompt_hash", how="left").withColumn(
         "have", F.coalesce("have", F.lit(0).cast("long"))
@@ -67,35 +79,41 @@ def write_samples(
     owners: DataFrame | None = None,
 ) -> int:
     """Generates what each of `prompts` (written: prompt_hash, frame, have) lacks of `samples` into `generations` at
-    `path`; returns the number of the next slice.
+    `path`; returns the number of the next commit.
 
     `count`: rows of `prompts`. `facts`: model_version, decode_hash, run_id. Slices are cut by hash, so that
-    a retried slice holds the same prompts; each is written under `app_id` and a number from `first` up, above those of
-    every earlier run, so that a run which lost its lease adds none. `masking`: what a text may not hold, by frame.
-    `owners` (prompt_hash, unique, and owner): of the prompts that too few users share; None: of none.
-    Raises LeaseError between slices where it is lost.
+    a retried slice holds the same prompts; each commit has `app_id` and a number from `first` up, above those of
+    every earlier run, so that a run which lost its lease adds none. A row that kills its worker is set aside.
+    `masking`: what a text may not hold, by frame. `owners` (prompt_hash, unique, and owner): of the prompts that too
+    few users share; None: of none.
+    Raises LeaseError between commits where it is lost, MachineError where too many rows kill their worker.
     """
+    numbers = itertools.count(first)
+
+    def commit(texts: DataFrame) -> None:
+        lease.check()
+        owned = texts.withColumn("owner", F.lit(None).cast("string"))
+        if owners is not None:
+            mine = owners.where(F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)) == number)
+            owned = texts.join(mine.select("prompt_hash", "owner"), "prompt_hash", "left")
+        stamps = {**facts, "mask_version": masking.version if masking else NO_MASK, "generated_at": datetime.now(UTC)}
+        stamped = owned.withColumns({name: F.lit(value) for name, value in stamps.items()})
+        append(stamped.select(*GENERATIONS.names), path, Txn(app_id, next(numbers)))
+
     slices = -(-count // settings.slice_prompts)
     asked = prompts.withColumn("sample", F.explode(F.sequence(F.col("have").cast("int"), F.lit(samples - 1))))
     numbered = asked.withColumn("slice", F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)))
     began = time.monotonic()
     for number in range(slices):
-        lease.check()
         rows = numbered.where(F.col("slice") == number).select("prompt_hash", "frame", "sample")
-        texts = sampled(rows, template, settings, masking)
-        owned = texts.withColumn("owner", F.lit(None).cast("string"))
-        if owners is not None:
-            mine = owners.where(F.pmod(F.xxhash64("prompt_hash"), F.lit(slices)) == number)
-            owned = texts.join(mine.select("prompt_hash", "owner"), "prompt_hash", "left")
-        stamped = owned.select("*", *[F.lit(value).alias(name) for name, value in facts.items()]).select(
-            "*",
-            F.lit(masking.version if masking else NO_MASK).alias("mask_version"),
-            F.lit(datetime.now(UTC)).alias("generated_at"),
+        write_apart(
+            rows,
+            lambda some: commit(sampled(some, template, settings, masking)),
+            lambda some: commit(some.selectExpr("prompt_hash", "sample", *_NO_TEXT)),
         )
-        append(stamped.select(*GENERATIONS.names), path, Txn(app_id, first + number))
         finished = count * (number + 1) // slices
         say(f"generate: {rate_line(finished, count, time.monotonic() - began, 'prompts')}")
-    return first + slices
+    return next(numbers)
 
 
 def sampled(asked: DataFrame, template: PromptTemplate, settings: EngineSettings, masking: Masking | None) -> DataFrame:

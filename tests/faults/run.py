@@ -4,7 +4,7 @@ crash       2,964 states in which a crash can leave the lake, each recovered
 interleave  147: two verbs on one lake, the second done whole while the first stands still
 kill        1,000 kills of the commit protocol alone
 driver      120 kills and pauses of a night under spark-submit: driver, executors, workers
-storm       one case: four writers and eight readers for --seconds, and until 5,000 reads are done
+storm       one case: four writers and eight readers for --seconds, and until 17 reads for each are done
 model       one case: --nights of the protocol as a pure model (2,000 are asked for), histories drawn at random
 nights      one case: --nights of them over tables that change by the day, against an account in plain Python
 

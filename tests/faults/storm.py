@@ -36,8 +36,8 @@ from reasongen.pipeline.publishing import WRITTEN
 
 KEY = ["user_id", "item_id", "scenario"]
 READ = [*SHOWN, "run_id"]
-READS, LONGEST = 5_000, 1_500.0
-"""The storm ends after its seconds and so many reads, and at the latest after so many seconds."""
+READS_A_SECOND, LONGEST = 17, 1_500.0
+"""The storm ends after its seconds and as many reads as they ask for (5,000 in 300), at the latest after so long."""
 PAUSE = 0.1
 """Between two reads, in seconds: the writers need the machine too."""
 BEGIN = date(2026, 3, 3)
@@ -176,8 +176,9 @@ def storm(spark: SparkSession, out: Path, seconds: float) -> str:
         writers += [threads.submit(do, spark.newSession()) for do in (one.people, one.upkeep)]
         try:
             most = time.monotonic() + LONGEST
-            while time.monotonic() < min(most, one.until) or (_count(reads) < READS and time.monotonic() < most):
-                one.until = max(one.until, time.monotonic() + 5) if _count(reads) < READS else one.until
+            while time.monotonic() < min(most, one.until):
+                if _count(reads) < READS_A_SECOND * seconds:
+                    one.until = max(one.until, time.monotonic() + 5)
                 time.sleep(2)
         finally:
             one.until = 0.0
