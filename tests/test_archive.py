@@ -55,6 +55,15 @@ def test_what_behaviour_filled_stands_as_its_mark(spark: SparkSession) -> None:
     assert texts(spark, [one, {**one, "user_id": "u2"}]) == [("A 帐 tent, like [e1.title] you saw.", 2)]
 
 
+def test_an_article_tells_nothing_of_the_title_behind_it(spark: SparkSession) -> None:
+    rows = []
+    for user, (article, title) in enumerate((("A", "kettle"), ("An", "oak tray"))):
+        begin = f"{article} "
+        text, claims = f"{begin}{title} is an item.", [(len(begin), len(begin) + len(title), "e1", "[e1.title]")]
+        rows.append(reason(text, user=f"u{user}", skeleton="A [e1.title] is an item.", claims=claims, seen=True))
+    assert texts(spark, rows) == [("A [e1.title] is an item.", 2)]
+
+
 def test_a_text_without_marks_is_kept_only_where_no_behaviour_was_shown(spark: SparkSession) -> None:
     text = "A tent, like Red kettle."
     rows = [reason(text, user=f"u{seen}", skeleton=text, claims=[], seen=seen) for seen in (True, False)]

@@ -21,7 +21,7 @@ from reasongen.review import Decision, standing
 from reasongen.review.agreement import agreement, alpha
 from reasongen.review.decisions import latest, strictest
 from reasongen.validation import Failure, Withdrawn, WordingJudge, load_licences, load_policy
-from reasongen.validation.reviewed import Doubt, doubts_of
+from reasongen.validation.reviewed import Doubt, doubts_of, without_user
 
 ROOT = Path(__file__).resolve().parent.parent
 NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
@@ -94,6 +94,22 @@ def test_a_sample_that_only_doubts_keep_back_waits_without_its_user(judge_: Judg
         ("R18_word", 2, 10, "velvety")
     ]
     assert Frame.from_json(row["frame"]) == frame()
+
+
+@pytest.mark.parametrize("title", ["Fell One", "Oak One"])
+@pytest.mark.parametrize("head", ["A", "You bought a"])
+def test_an_article_tells_nothing_of_the_title_behind_it(judge_: Judge, title: str, head: str) -> None:
+    literals = Literals.from_dict({**HIDDEN, "e": [HIDDEN["e"][0] | {"title": title}]})
+    rendered = judge_.renderer.fill(f"{head} [e1.title] before, so may [i.title].", frame(), literals)
+    claim = rendered.claims[0]
+    assert rendered.text[: claim.end] == f"{head}{'n' if title[0] == 'O' else ''} {title}"
+    start = rendered.text.index("may")
+    spans = [(0, claim.start), (0, claim.start - 1), (start, start + 3)]
+    doubts = doubts_of([Failure("R10_unsourced", *span, "version 1: human", "human") for span in spans], rendered)
+    assert {(one.mark, one.at, one.words) for one in doubts} == {(0, 0, f"{head} "), (0, 0, head), (1, 12, "may")}
+    text, shown = without_user(rendered, doubts)
+    assert text == f"{head} [e1.title] before, so may Ridge Two."
+    assert [text[a:b] for a, b in shown] == [one.words for one in doubts]
 
 
 @pytest.mark.parametrize(

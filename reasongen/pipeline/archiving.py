@@ -1,7 +1,8 @@
 """The archive: what was shown for which item, under which rules and by which model, with no user in it.
 
 One row for each text that a run published for an item, with the number of its pairs. What the text says of the user's
-own behaviour stands as the mark that was filled (`[e1.title]`), never as the words that filled it.
+own behaviour stands as the mark that was filled (`[e1.title]`), never as the words that filled it;
+an article before it is "a", since "an" would tell how those words begin.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def text_without_user() -> Column:
 
     def masked(so_far: Column, claim: Column) -> Column:
         before = F.substring(F.col("reason"), so_far["at"] + 1, claim["start"] - so_far["at"])
-        whole = F.struct(F.concat(so_far["said"], before, claim["mark"]).alias("said"), claim["end"].alias("at"))
+        plain = F.regexp_replace(before, r"\b([Aa])n $", "$1 ")
+        whole = F.struct(F.concat(so_far["said"], plain, claim["mark"]).alias("said"), claim["end"].alias("at"))
         return F.when(claim["evidence"].startswith("e"), whole).otherwise(so_far)
 
     def rest(so_far: Column) -> Column:

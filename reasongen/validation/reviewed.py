@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reasongen.prompts.frame import Frame
-from reasongen.prompts.render import Rendered
+from reasongen.prompts.render import Claim, Rendered
 from reasongen.validation.case import Failure
 
 OF_CLAIMS = "R18_"
 """How the rules about evidence begin."""
+_AN = re.compile(r"\b([Aa])n( ?)$")
 
 
 class Doubt(NamedTuple):
@@ -80,7 +82,10 @@ def doubts_of(failures: Sequence[Failure], rendered: Rendered) -> tuple[Doubt, .
         if one.action != "human" or filled or one.start >= one.end:
             return ()
         mark = bisect_right(ends, one.start) - 1
-        found.add(Doubt(one.rule, one.detail, mark, one.start - ends[mark], rendered.text[one.start : one.end]))
+        words = rendered.text[one.start : one.end]
+        if any(one.end in (claim.start - 1, claim.start) for claim in rendered.claims if _is_own(claim)):
+            words = _telling_nothing(words)
+        found.add(Doubt(one.rule, one.detail, mark, one.start - ends[mark], words))
     return tuple(sorted(found))
 
 
@@ -95,13 +100,25 @@ def frame_key(frame: str) -> str:
 
 
 def without_user(rendered: Rendered, doubts: Sequence[Doubt]) -> tuple[str, list[tuple[int, int]]]:
-    """The text with everything that a user's behaviour filled in put back to its mark, and each doubt's span in it."""
+    """The text with everything that a user's behaviour filled in put back to its mark, and each doubt's span in it.
+    An article before such a mark is "a", whichever it was."""
     text, ends, at = "", [0], 0
     for claim in rendered.claims:
-        text += rendered.text[at : claim.start]
-        text += claim.mark if claim.evidence.startswith("e") else rendered.text[claim.start : claim.end]
+        before, own = rendered.text[at : claim.start], _is_own(claim)
+        text += _telling_nothing(before) if own else before
+        text += claim.mark if own else rendered.text[claim.start : claim.end]
         ends.append(len(text))
         at = claim.end
     starts = [ends[one.mark] + one.at for one in doubts]
     spans = [(start, start + len(one.words)) for start, one in zip(starts, doubts, strict=True)]
     return text + rendered.text[at:], spans
+
+
+def _is_own(claim: Claim) -> bool:
+    """Whether a user's behaviour filled it."""
+    return claim.evidence.startswith("e")
+
+
+def _telling_nothing(before: str) -> str:
+    """`before` with "a" for an "an" at its end: the article goes by what was filled in behind it, so it tells of it."""
+    return _AN.sub(r"\1\2", before)
