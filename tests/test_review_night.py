@@ -15,7 +15,7 @@ from forgotten import ROOT, config_of, people, plant_world
 from pyspark.sql import SparkSession
 
 from reasongen.config import NightConfig
-from reasongen.pipeline import attempt, generate_night, plan_night, withdraw
+from reasongen.pipeline import attempt, explain_pair, generate_night, plan_night, withdraw
 from reasongen.pipeline.reviewing import waiting_of
 from reasongen.prompts.frame import MARK
 from reasongen.review import Decision, Waiting, add_decision, read_waiting
@@ -121,6 +121,14 @@ def test_what_was_accepted_is_published_by_the_next_night_without_a_token(spark:
     stood = before.join(mine.select(KEY), on=KEY, how="anti")
     assert after.filter(others).equals(stood.sort(KEY))
     assert after.filter(pl.col("skeleton_hash") == no.skeleton_hash).height == 0
+
+    later = Path(shutil.copytree(lake.parent, lake.parent.parent / "later")) / lake.name
+    decide(later, yes, "refuse", "cleo")  # each run is told by what was decided before it
+    first = pl.read_delta(str(lake / "runs")).filter(pl.col("run_id") != run.run_id)["run_id"][0]
+    user, item = mine.sort(KEY).select("user_id", "item_id").row(0)
+    told = [explain_pair(spark, settings(later), user, item, which) for which in (first, run.run_id)]
+    assert [one.fallback for one in told] == [True, False]
+    assert told[1].choice == mine.sort(KEY)["reason"][0]
 
     stands, queue = version(lake), [one.key for one in read_waiting(str(lake))]
     again = generate_night(spark, config)

@@ -2,6 +2,7 @@
 
 Tells about a user, to whoever asks on a terminal: nothing of it is logged or written. The road is computed anew, from
 Delta inputs at the versions of the run and from the others as they are now; the states say whether that is the same.
+Reviewers' decisions are those from before the run; what was withdrawn since counts.
 """
 
 from __future__ import annotations
@@ -192,7 +193,8 @@ class _Road:
         told.prompt = self.tools.template.render(Frame.from_json(told.pair["frame"]))
 
     def _samples(self) -> None:
-        judge = with_people(self.tools.judge(self.config), self.config.root, self.withdrawals)
+        until = self.told.run["started_at"] if self.told.run else None
+        judge = with_people(self.tools.judge(self.config), self.config.root, self.withdrawals, until)
         tell_samples(self.told, judge, self._generations())
 
     def _generations(self) -> list[dict[str, Any]]:

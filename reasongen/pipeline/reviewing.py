@@ -32,18 +32,21 @@ _PLACE = ["locale", "skeleton_hash"]
 _GROUP = [*_PLACE, "key"]
 
 
-def with_people(judge: Judge, root: str, withdrawals: Withdrawals) -> Judge:
-    """The judge with what people took down and have decided by now: an accept holds against no later withdrawal."""
-    reviewed, _ = read_reviewed(root, judge.policy_version, withdrawals)
+def with_people(judge: Judge, root: str, withdrawals: Withdrawals, until: datetime | None = None) -> Judge:
+    """The judge with what people took down, and have decided by now or `until` (UTC): an accept holds against no later
+    withdrawal."""
+    reviewed, _ = read_reviewed(root, judge.policy_version, withdrawals, until)
     return replace(judge, withdrawn=withdrawals.words, reviewed=reviewed)
 
 
-def read_reviewed(root: str, policy_version: str, withdrawals: Withdrawals) -> tuple[Reviewed, str | None]:
+def read_reviewed(
+    root: str, policy_version: str, withdrawals: Withdrawals, until: datetime | None = None
+) -> tuple[Reviewed, str | None]:
     """What holds under these rules, and the version of the decisions for `runs.inputs`; None where nobody has decided
     anything. What is decided between the two looks is in the first alone: the next night finds another version."""
     path = f"{root}/{REVIEW_DECISIONS.name}"
     state = rows_version(path)
-    decisions = read_decisions(root)
+    decisions = [one for one in read_decisions(root) if until is None or one.decided_at <= until]
     return standing(decisions, policy_version, withdrawals.rules), f"{state}" if decisions else None
 
 

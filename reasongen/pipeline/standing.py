@@ -24,7 +24,7 @@ DONE = ("published", "unchanged")
 ROLLED_BACK = "rolled_back"
 _COLUMNS = (
     "run_id, night, scenario, token, status, inputs, config_digest, code_version, model_version, pairs, codes, prompts,"
-    " delta_version, tokens_in, tokens_out, seconds, device"
+    " delta_version, tokens_in, tokens_out, seconds, device, started_at"
 )
 
 
