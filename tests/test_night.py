@@ -90,6 +90,33 @@ def test_a_user_without_consent_gets_the_catalogue_alone(first: Run, world: Path
     assert table.filter(~pl.col("user_id").is_in(list(told)))["rows"].sum() == 0
 
 
+def test_a_known_minor_has_no_reason(first: Run, world: Path, night_of: NightOf) -> None:
+    minors = {line.split(",")[0] for line in (world / "users.csv").read_text().splitlines() if line.endswith(",yes")}
+    candidates = pl.read_parquet(world / "candidates.parquet")
+    assert candidates.filter(pl.col("user_id").is_in(list(minors))).height >= first.pairs["skipped.minor"] > 0
+    assert not minors & set(reasons(night_of())["user_id"])
+
+
+def test_no_reason_holds_a_long_run_of_a_comment(first: Run, world: Path, night_of: NightOf) -> None:
+    """A run of 8 Chinese characters, or of 20 letters, that stands in no item's own text."""
+    said = pl.read_delta(str(world / "events"))["text"].drop_nulls().unique().to_list()
+    catalogue = (world / "items.jsonl").read_text(encoding="utf-8", errors="replace").lower()
+    runs = {run for text in said for run in runs_of(text.lower()) if run not in catalogue}
+    assert len(runs) > 100
+    lake = night_of().root
+    texts = {name: pl.read_delta(f"{lake}/{name}") for name in ("reasons", "generations")}
+    written = [*texts["reasons"]["reason"], *texts["generations"]["text"]]
+    assert len(written) > 1000
+    found = {run for text in written for run in runs_of(text.lower())} & runs
+    assert not found
+
+
+def runs_of(text: str) -> set[str]:
+    """Every run of the text that is long for its script."""
+    length = 20 if text.isascii() else 8
+    return {text[at : at + length] for at in range(len(text) - length + 1)}
+
+
 def test_the_commit_names_its_run_and_its_transaction(first: Run, night_of: NightOf) -> None:
     table = DeltaTable(f"{night_of().root}/reasons")
     merge = next(entry for entry in table.history() if entry["operation"] == "MERGE")

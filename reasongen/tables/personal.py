@@ -1,7 +1,7 @@
-"""Telephone numbers, e-mail addresses, id and card numbers in what is said of an item: taken out before anything else
-sees them, so none enters a prompt.
+"""Telephone numbers, e-mail addresses, id and card numbers, names and homes in what is said of an item: taken out
+before anything else sees them, so none enters a prompt.
 
-By form alone. Names and postal addresses are not looked for: no form tells a person's from a brand's or a shop's own.
+By form alone; of names and homes (`tables.persons`) what nothing stands beside is not found.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reasongen.tables.persons import CUE, HOMES, NAMES
+
 FORMS = {
-    "e-mail": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+    "e-mail": r"[A-Za-z0-9._%+-]+(?:@| ?[(\[]at[)\]] ?)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
     # ISO/IEC 7812; what has fewer than 15 digits looks like a barcode (GTIN), and stays
     "card number": r"(?<![0-9])[3-6][0-9]{3}(?:[ -]?[0-9]{4}){3}(?:[ -]?[0-9]{1,3})?(?![0-9])"
     r"|(?<![0-9])3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}(?![0-9])",
@@ -20,18 +22,19 @@ FORMS = {
     "phone": r"(?<![0-9])(?:\+?86[ -]?)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9])"
     r"|(?<![0-9])0[1-9][0-9]{1,2}-[0-9]{7,8}(?![0-9])"
     r"|(?<![0-9])\(?[2-9][0-9]{2}\)?[ .-][0-9]{3}[.-][0-9]{4}(?![0-9])"
+    r"|(?<![0-9])07[0-9]{3} ?[0-9]{6}(?![0-9])"
     r"|\+[1-9][0-9]{0,2}(?:[ .()-]{0,2}[0-9]){7,13}(?![0-9])",
 }
 """Regular expressions of Python and of Java."""
-PERSONAL = "|".join(FORMS.values())
+NUMBERS, PERSONS = "|".join(FORMS.values()), f"{NAMES}|{HOMES}"
 CODE = "personal_data"
 
 
 def without_personal(items: DataFrame) -> DataFrame:
-    """Clean items without such numbers; their `repaired` gains `personal_data`.
+    """Clean items without such data; their `repaired` gains `personal_data`.
 
     In: title, description, tags, entries, category, brand, repaired, all clean. A tag, an attribute, a category or a
-    brand that holds one goes whole; from a title and a description the number alone goes.
+    brand that holds one goes whole; from a title and a description it alone goes.
     """
     lines, names = ("title", "description"), ("category", "brand")
     held = [_holds(F.col(name)) for name in (*lines, *names)]
@@ -46,8 +49,10 @@ def without_personal(items: DataFrame) -> DataFrame:
 
 
 def _holds(text: Column) -> Column:
-    return text.rlike(PERSONAL)
+    return text.rlike(NUMBERS) | (text.rlike(CUE) & text.rlike(PERSONS))
 
 
 def _cut(text: Column) -> Column:
-    return F.trim(F.regexp_replace(F.regexp_replace(text, PERSONAL, " "), r"\s+", " "))
+    # persons first: a name may be known by the number after it
+    without = F.regexp_replace(F.regexp_replace(text, PERSONS, " "), NUMBERS, " ")
+    return F.trim(F.regexp_replace(without, r"\s+", " "))

@@ -45,8 +45,8 @@ def clean_items(
 
     In: the columns of `schema.ITEMS`, malformed. Out: item_id, title, description, tags, attributes, category, brand,
     price, locale (zh or en; the default where none was given), codes, reject. Repairs: html, control_characters,
-    broken_utf8, oversize (cut at `max_chars` characters, or at 64 tags or attributes), personal_data (numbers and
-    addresses that lead to a person, see `tables.personal`).
+    broken_utf8, oversize (cut at `max_chars` characters, or at 64 tags or attributes), personal_data (numbers,
+    names and addresses that lead to a person, see `tables.personal`).
     """
     lines = ["title", "description", "category", "brand"]
     arrays = [F.col("tags"), F.map_keys("attributes"), F.map_values("attributes")]
