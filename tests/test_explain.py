@@ -63,7 +63,7 @@ def test_a_published_reason_is_found_again_from_its_rows(
     told = explain_pair(spark, night_of(), user, item)
     assert {path: path.stat().st_mtime_ns for path in Path(night_of().root).rglob("*")} == files
     assert user not in "".join(capfd.readouterr())
-    assert (told.ended, told.choice) == ("published or re-rendered", row["reason"])
+    assert (told.ended, told.choice) == ("published", row["reason"])
     assert told.pair["prompt_hash"] == row["prompt_hash"]
     assert [fact["title"] for fact in told.pair["evidence"]] == [fact["title"] for fact in row["evidence"]]
     assert {act["item_id"] for act in told.acts} == {fact["item_id"] for fact in row["evidence"]}
@@ -124,6 +124,33 @@ def test_a_run_before_the_last_is_told_as_it_stood(
     then = explain_pair(spark, night_of(f"root={lake}"), user, item, run.run_id)
     assert then.stands is not None
     assert then.stands["user_id"] == user
+
+
+def test_what_was_only_filled_in_anew_is_told_from_what_was_published(
+    spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame], tmp_path: Path
+) -> None:
+    lake = Path(shutil.copytree(night_of().root, tmp_path / "lake"))
+    titled = pl.col("claims").list.eval(pl.element().struct.field("mark") == "[i.title]").list.any()
+    item = tables["reasons"].filter(pl.col("source") == "model", titled)["item_id"].sort()[0]
+    lines = Path(str(night_of().inputs.items.path)).read_text(errors="surrogateescape").split("\n")
+    (line,) = (one for one in lines if f'"item_id": "{item}"' in one)
+    title = json.loads(line)["title"]
+    items = tmp_path / "items.jsonl"
+    told = [
+        one.replace(title, "Plain Harbour" if title.isascii() else "白鹭洲") if one == line else one for one in lines
+    ]
+    items.write_text("\n".join(told), errors="surrogateescape")
+    config = night_of(f"root={lake}", f"inputs.items.path={items}")
+    again = generate_night(spark, config)
+    assert again.pairs["re_rendered"] > 0
+    user, _ = pair(pl.read_delta(str(lake / "reasons")).filter(pl.col("run_id") == again.run_id, titled))
+    assert explain_pair(spark, config, user, item).ended == "re_rendered"
+    assert explain_pair(spark, config, user, item, run.run_id).ended == "published"
+    assert again.delta_version is not None
+    now, before = (set(DeltaTable(lake / "reasons", again.delta_version - back).file_uris()) for back in (0, 1))
+    for file in before - now:
+        Path(file).unlink()
+    assert explain_pair(spark, config, user, item).ended == "published or re_rendered"
 
 
 def test_an_unknown_pair_or_run_is_a_fault_that_names_no_user(spark: SparkSession, run: Run, night_of: NightOf) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -19,6 +21,7 @@ from reasongen.errors import ConfigError, ContractError
 from reasongen.evidence import catalogue, frames, history, support
 from reasongen.pipeline.explanation import Explanation, SampleTold
 from reasongen.pipeline.judging import Judge, Sample, in_turn, number_of
+from reasongen.pipeline.publishing import WORDS
 from reasongen.pipeline.reviewing import with_people
 from reasongen.pipeline.standing import DONE, past_runs
 from reasongen.pipeline.tools import Tools, tools_of
@@ -30,6 +33,7 @@ from reasongen.tables import (
     clean_items,
     clean_users,
     night_start,
+    read_at,
     read_sources,
     read_suppressed,
     read_version,
@@ -55,6 +59,7 @@ def explain_pair(
     told = Explanation(user, item, config.scenario, tools.night, run, template=tools.template_key)
     told.versions = {"model": tools.model, "decode": tools.decode, "policy": tools.judge(config).policy_version}
     told.stands = _stands(spark, config, told, then=run_id is not None)
+    told.refilled = _refilled(spark, config, told)
     told.quarantine = _quarantine(spark, config, told)
     sources = read_sources(spark, config.inputs)
     if faults := [fault for source in sources.values() for fault in source.faults]:
@@ -100,6 +105,20 @@ def _stands(spark: SparkSession, config: NightConfig, told: Explanation, *, then
         reader = reader.option("versionAsOf", told.run["delta_version"])
     rows = reader.load(path).where(_of(told)).limit(1).collect()
     return rows[0].asDict(recursive=True) if rows else None
+
+
+def _refilled(spark: SparkSession, config: NightConfig, told: Explanation) -> bool | None:
+    """Whether the run found the words of its row standing, and only filled them in anew: by the version before its one
+    commit; None where the row is not this run's, or that version cannot be read any more."""
+    run, row = told.run, told.stands
+    if run is None or row is None or row["run_id"] != run["run_id"]:
+        return None
+    try:
+        before = read_at(spark, f"{config.root}/reasons", run["delta_version"] - 1)
+        found = before.where(_of(told)).select(*WORDS).limit(1).collect()
+    except (PySparkException, Py4JJavaError):  # log or files were cleaned up
+        return None
+    return [one.asDict() for one in found] == [{name: row[name] for name in WORDS}]
 
 
 def _quarantine(spark: SparkSession, config: NightConfig, told: Explanation) -> list[dict[str, Any]]:

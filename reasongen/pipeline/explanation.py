@@ -30,7 +30,8 @@ class SampleTold:
 @dataclass
 class Explanation:
     """One pair. `run`: its row of `runs`, None before the first; `inputs`: table to (state in the run, state now);
-    empty steps were not reached. `choice`: what these tables and samples give now, None where nothing passes."""
+    empty steps were not reached. `refilled`: the run only filled its words in anew; None: not known. `choice`: what
+    these tables and samples give now, None where nothing passes."""
 
     user: str
     item: str
@@ -52,6 +53,7 @@ class Explanation:
     choice: str | None = None
     fallback: bool = False
     stands: dict[str, Any] | None = None
+    refilled: bool | None = None
     quarantine: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -65,7 +67,11 @@ class Explanation:
             return "quarantined" if self.quarantine else "no reason"
         if self.run is not None and self.stands["run_id"] != self.run["run_id"]:
             return "kept"
-        return "fallback" if self.stands["source"] == "fallback" else "published or re-rendered"
+        if self.refilled:
+            return "re_rendered"
+        if self.stands["source"] == "fallback":
+            return "fallback"
+        return "published" if self.refilled is False else "published or re_rendered"
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: all steps."""

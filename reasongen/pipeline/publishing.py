@@ -30,6 +30,8 @@ from reasongen.tables import (
 KEY = ["user_id", "item_id", "scenario"]
 WRITTEN = ["published", "fallback", "re_rendered"]
 SUPPRESSED = "skipped.suppressed"
+WORDS = ["skeleton_hash", "prompt_hash", "model_version", "source"]
+"""Where these are as before, a changed row was only filled in anew."""
 CONTENT = [column.name for column in REASONS.columns[3:-6]] + ["valid_until"]
 """What a reader may act on; the columns that name the run are no change by themselves."""
 
@@ -66,7 +68,7 @@ def with_class(
 ) -> DataFrame:
     """Adds `class`: how each staged pair ends (published, fallback, re_rendered, kept, quarantined, skipped.suppressed,
     skipped.withdrawn, skipped.consent). What was taken down after the evidence was made is known only here."""
-    words = F.struct("skeleton_hash", "prompt_hash", "model_version", "source")
+    words = F.struct(*WORDS)
     content = F.struct(*CONTENT)
     old = reasons.select(*KEY, words.alias("old_words"), content.alias("old_content"))
     joined = with_suppressed(staged, suppressed).join(old, KEY, "left")
