@@ -10,7 +10,7 @@ from typing import Any
 LOOK_BACK = 5
 """Nights whose rates count: machines and models change."""
 _BY_PROMPT, _BY_PAIR = ("generate",), ("judge",)
-_ONCE = ("retry", "gate", "publish", "archive", "ledger")
+_ONCE = ("retry", "gate", "publish", "archive", "review", "ledger")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def estimate(
 
     `past`: rows of `runs`, the newest first. `measured`: seconds of the stages that were just done. Rates are medians
     over the last LOOK_BACK nights that generated: tokens, generating and further samples go with the prompts, judging
-    with the pairs, the rest is as it was. A night of another device tells nothing of this one's seconds.
+    with the pairs (beside what a stage costs however little it does, where nights of other sizes tell), the rest is as
+    it was. A night of another device tells nothing of this one's seconds.
     """
     made = [row for row in past if row["model_version"] == model and row["device"] == device and _made(row)][:LOOK_BACK]
     if not made:
@@ -62,11 +63,22 @@ def estimate(
             seconds[stage] = each * (min(1.0, prompts / _typical(made)) if stage == "retry" else 1.0)
         else:
             of, now = (_made, prompts) if stage in _BY_PROMPT else (_judged, pairs)
-            seconds[stage] = statistics.median(took / of(row) for row, took in told) * now
+            seconds[stage] = _at([(of(row), took) for row, took in told], now)
     tokens = [statistics.median(row[name] / _made(row) for row in made) for name in ("tokens_in", "tokens_out")]
     return Estimate(
         round(tokens[0] * prompts), round(tokens[1] * prompts), seconds, [str(row["run_id"]) for row in made]
     )
+
+
+def _at(told: Sequence[tuple[float, float]], size: float) -> float:
+    """Seconds at a size, by (size, seconds): on the line through them where one is twice another and the line makes
+    sense, else in proportion."""
+    sizes, seconds = zip(*told, strict=True)
+    if max(sizes) >= 2 * min(sizes):
+        slope, intercept = statistics.linear_regression(sizes, seconds)
+        if slope >= 0 and intercept >= 0:
+            return float(slope * size + intercept)
+    return statistics.median(took / one for one, took in told) * size
 
 
 def _made(row: Mapping[str, Any]) -> int:
