@@ -287,6 +287,26 @@ def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishe
     assert told[1:] == [0]
 
 
+@SLOW
+def test_who_is_forgotten_while_a_night_generates_owns_no_sample_of_it(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose the samples are was staged before; the night takes them out again."""
+    real, told = attempt.write_samples, list[int]()
+
+    def late(*given: Any, **named: Any) -> int:
+        forget_users(spark, config_of(lake, "forget.inputs=false"), USERS)
+        number = real(*given, **named)
+        told.append(sum(owned_by(lake, user) for user in USERS))
+        return number
+
+    monkeypatch.setattr(attempt, "write_samples", late)
+    generate_night(spark, config_of(lake, "engine.seed=5", "forget.inputs=false"))
+    assert told[0] > 0
+    assert [owned_by(lake, user) for user in USERS] == [0] * len(USERS)
+    assert forget_users(spark, config_of(lake, "forget.inputs=false"), USERS).tables["generations"].rows == 0
+
+
 @LONG
 def test_inputs_out_of_scope_are_left_alone_and_said_to_be(spark: SparkSession, lake: Path) -> None:
     stood = versions(lake)
