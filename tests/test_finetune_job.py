@@ -31,15 +31,29 @@ def job(places: tuple[Path, Path], out: Path, *sets: str, hashes: str = "0") -> 
     given = [*BRIEF, f"model={base}", f"examples={pairs}", f"out={out}", *sets]
     command = [sys.executable, "jobs/train.py", "--config", "conf/finetune/lora.yaml", "--json", f"{out}.json"]
     command += [part for one in given for part in ("--set", one)]
-    env = os.environ | {"PYTHONHASHSEED": hashes, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    env = os.environ | {
+        "PYTHONHASHSEED": hashes,
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "1",
+    }
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(running: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it printed; one that does not end says where it stands."""
+    try:
+        return running.communicate(timeout=150)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGABRT)
+        pytest.fail(f"it did not end: {running.communicate(timeout=30)[1][-4000:]}")
 
 
 def test_the_job_ends_at_the_bytes_of_the_call_and_prints_its_figures(
     places: tuple[Path, Path], tmp_path: Path
 ) -> None:
     running = job(places, tmp_path / "job", hashes="77")
-    said, told = running.communicate(timeout=100)
+    said, told = ended(running)
     assert running.returncode == 0, told
     figures: dict[str, Any] = json.loads(said)
     assert figures == json.loads((tmp_path / "job.json").read_text())
@@ -75,9 +89,9 @@ def test_a_job_killed_from_outside_goes_on_where_it_was(places: tuple[Path, Path
     running.communicate()
     assert not (tmp_path / "killed").exists()
     again = job(places, tmp_path / "killed", *sets)
-    _, told = again.communicate(timeout=100)
+    _, told = ended(again)
     assert again.returncode == 0, told
     assert "going on after step" in told
     undisturbed = job(places, tmp_path / "undisturbed", *sets)
-    undisturbed.communicate(timeout=100)
+    ended(undisturbed)
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "undisturbed")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,40 @@ def test_with_a_change_feed_a_candidate_that_goes_takes_its_reason_along(
     assert gone.filter(pl.col("user_id") == moved)["item_id"].to_list() == [item]
     version = fed.version()
     assert (generate_night(spark, fed.config).samples, fed.version()) == (0, version)
+
+
+@pytest.mark.slow
+def test_a_night_that_runs_late_leaves_what_was_streamed_for_the_next_one(
+    spark: SparkSession, shop: Shop, tmp_path: Path
+) -> None:
+    mine = Shop(spark, shop.world, tmp_path)
+    generate_night(spark, mine.config)
+    stream_changes(spark, mine.config)  # what the night had read last is read again
+    before = mine.reasons()
+    user, other = personal(before)[:2]
+    item = before.filter(pl.col("user_id") == other)["item_id"][0]
+    ahead = mine.config.model_copy(update={"night": date(2026, 3, 3)})
+    today, eve = datetime(2026, 3, 2, 10, tzinfo=UTC), datetime(2026, 3, 1, 20, tzinfo=UTC)
+    for day in (today, today, today):
+        mine.add(mine.events, f"user_id = '{user}' and item_id is not null", item_id=item, event="purchase", ts=day)
+    assert [run.night for run in stream_changes(spark, ahead).runs] == [date(2026, 3, 3)]
+    streamed = mine.reasons().join(before, on=[*KEY, "reason"], how="anti")
+    assert set(streamed["user_id"]) == {user}
+    mine.add(mine.events, f"user_id = '{other}' and item_id is not null", item_id=item, event="purchase", ts=eve)
+    late = generate_night(spark, mine.config)
+    assert late.status == "published"
+    after = mine.reasons()
+    assert after.join(streamed, on=[*KEY, "reason", "night"], how="semi").height == streamed.height
+    assert set(after.join(before, on=[*KEY, "reason"], how="anti")["user_id"]) == {user, other}
+    # Who takes consent back is heard all the same.
+    users = tmp_path / "users.csv"
+    told = (shop.world / "users.csv").read_text(encoding="utf-8")
+    (mine_of,) = (line for line in told.splitlines() if line.startswith(f"{user},"))
+    users.write_text(told.replace(mine_of, mine_of.replace(",true,", ",false,")), encoding="utf-8")
+    inputs = mine.config.inputs
+    silent = inputs.model_copy(update={"users": inputs.users.model_copy(update={"path": str(users)})})
+    generate_night(spark, mine.config.model_copy(update={"inputs": silent}))
+    assert user not in personal(mine.reasons())
 
 
 @pytest.mark.slow

@@ -36,25 +36,36 @@ CONTENT = [column.name for column in REASONS.columns[3:-6]] + ["valid_until"]
 """What a reader may act on; the columns that name the run are no change by themselves."""
 
 
-def still_good(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: date) -> DataFrame:
+def still_good(
+    pairs: DataFrame, reasons: DataFrame, *, night: date, versions: dict[str, str], renew: date
+) -> DataFrame:
     """Keys of pairs whose published reason stands as it is: same facts, same versions, not about to expire.
 
-    `versions`: column of `reasons` → tonight's value. `renew`: the first day on which it must still be valid.
+    `night`: tonight; `versions`: column of `reasons` → tonight's value; `renew`: the first day on which it must still
+    be valid.
     """
-    return with_why(pairs, reasons, versions=versions, renew=renew).where(F.col("why").isNull()).select(KEY)
+    why = with_why(pairs, reasons, night=night, versions=versions, renew=renew)
+    return why.where(F.col("why").isNull()).select(KEY)
 
 
-def with_why(pairs: DataFrame, reasons: DataFrame, *, versions: dict[str, str], renew: date) -> DataFrame:
+def with_why(pairs: DataFrame, reasons: DataFrame, *, night: date, versions: dict[str, str], renew: date) -> DataFrame:
     """Pairs with `why` no published reason stands for them as it is, the first that holds: new (there is none), prompt
     (its evidence is another), facts (only what the marks stand for is), a version's name (it is another), expiring.
-    Null: it stands."""
-    there = ("prompt_hash", "fact_hash", *versions, "valid_until")
+    Null: it stands.
+
+    A reason that a stream wrote for a later night knows more than tonight, so that its evidence is another is no fault
+    of it, as long as its user lets behaviour speak.
+    """
+    there = ("prompt_hash", "fact_hash", *versions, "valid_until", "night", (F.size("evidence") > 0).alias("tells"))
     old = reasons.select(*KEY, F.struct(*there).alias("old"))
+    newer = (F.col("old.night") > F.lit(night)) & (~F.col("old.tells") | F.col("personal"))
     told = {name: F.lit(value) for name, value in versions.items()}
     now = {"prompt": ("prompt_hash", F.col("prompt_hash")), "facts": ("fact_hash", F.col("fact_hash"))}
     why = F.when(F.col("old").isNull(), "new")
-    for code, (name, value) in {**now, **{name: (name, value) for name, value in told.items()}}.items():
-        why = why.when(~F.col(f"old.{name}").eqNullSafe(value), code)
+    for code, (name, value) in now.items():
+        why = why.when(~newer & ~F.col(f"old.{name}").eqNullSafe(value), code)
+    for name, value in told.items():
+        why = why.when(~F.col(f"old.{name}").eqNullSafe(value), name)
     why = why.when(~F.coalesce(F.col("old.valid_until") >= F.lit(renew), F.lit(False)), "expiring")
     return pairs.join(old, KEY, "left").withColumn("why", why).drop("old")
 

@@ -54,8 +54,8 @@ class Tools:
         return _judge(config, self.night, self.locales, self.model, self.decode, self.policy, self.wordings)
 
     def must_agree(self, config: NightConfig) -> dict[str, Any]:
-        """What a published reason must agree with to stay: `versions` (column of `reasons` → tonight's value) and
-        `renew`, the first day on which it must still be valid."""
+        """What a published reason must agree with to stay: `night`, `versions` (column of `reasons` → tonight's value)
+        and `renew`, the first day on which it must still be valid."""
         judge = self.judge(config)
         versions = {
             "model_version": self.model,
@@ -63,7 +63,11 @@ class Tools:
             "policy_version": judge.policy_version,
             "renderer_version": judge.renderer.version,
         }
-        return {"versions": versions, "renew": self.night + timedelta(days=config.serving.renew_days)}
+        return {
+            "night": self.night,
+            "versions": versions,
+            "renew": self.night + timedelta(days=config.serving.renew_days),
+        }
 
     def masking(self, config: NightConfig, withdrawn: tuple[str, ...] = ()) -> Masking | None:
         """The masks of this night, ready to travel; None where the settings want none. `withdrawn`: terms until now."""
