@@ -136,26 +136,26 @@ def test_a_night_that_runs_late_leaves_what_was_streamed_for_the_next_one(
     generate_night(spark, mine.config)
     stream_changes(spark, mine.config)  # what the night had read last is read again
     before = mine.reasons()
-    user, other = personal(before)[:2]
-    item = before.filter(pl.col("user_id") == other)["item_id"][0]
-    ahead = mine.config.model_copy(update={"night": date(2026, 3, 3)})
+    looked = pl.col("evidence").list.first().struct.field("action").is_in(["browse", "click"])
+    told = before.filter(looked).unique("user_id", keep="first", maintain_order=True)
+    (user, other), items = told["user_id"][:2], [rows[0]["item_id"] for rows in told["evidence"][:2]]
     today, eve = datetime(2026, 3, 2, 10, tzinfo=UTC), datetime(2026, 3, 1, 20, tzinfo=UTC)
-    for day in (today, today, today):
-        mine.add(mine.events, f"user_id = '{user}' and item_id is not null", item_id=item, event="purchase", ts=day)
+    mine.add(mine.events, f"user_id = '{user}' and item_id is not null", item_id=items[0], event="purchase", ts=today)
+    ahead = mine.config.model_copy(update={"night": date(2026, 3, 3)})
     assert [run.night for run in stream_changes(spark, ahead).runs] == [date(2026, 3, 3)]
-    streamed = mine.reasons().join(before, on=[*KEY, "reason"], how="anti")
+    words = [*KEY, "prompt_hash", "reason"]
+    streamed = mine.reasons().join(before, on=words, how="anti")
     assert set(streamed["user_id"]) == {user}
-    mine.add(mine.events, f"user_id = '{other}' and item_id is not null", item_id=item, event="purchase", ts=eve)
-    late = generate_night(spark, mine.config)
-    assert late.status == "published"
+    mine.add(mine.events, f"user_id = '{other}' and item_id is not null", item_id=items[1], event="purchase", ts=eve)
+    assert generate_night(spark, mine.config).status == "published"
     after = mine.reasons()
-    assert after.join(streamed, on=[*KEY, "reason", "night"], how="semi").height == streamed.height
-    assert set(after.join(before, on=[*KEY, "reason"], how="anti")["user_id"]) == {user, other}
+    assert after.join(streamed, on=[*words, "night"], how="semi").height == streamed.height
+    assert set(after.join(before, on=words, how="anti")["user_id"]) == {user, other}
     # Who takes consent back is heard all the same.
     users = tmp_path / "users.csv"
-    told = (shop.world / "users.csv").read_text(encoding="utf-8")
-    (mine_of,) = (line for line in told.splitlines() if line.startswith(f"{user},"))
-    users.write_text(told.replace(mine_of, mine_of.replace(",true,", ",false,")), encoding="utf-8")
+    lines = (shop.world / "users.csv").read_text(encoding="utf-8")
+    (line,) = (one for one in lines.splitlines() if one.startswith(f"{user},"))
+    users.write_text(lines.replace(line, line.replace(",true,", ",false,")), encoding="utf-8")
     inputs = mine.config.inputs
     silent = inputs.model_copy(update={"users": inputs.users.model_copy(update={"path": str(users)})})
     generate_night(spark, mine.config.model_copy(update={"inputs": silent}))
