@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 from forgotten import KEY, config_of, people, plant_world, traces_below
 
+from reasongen.pipeline import read_users
+
 ROOT = Path(__file__).resolve().parent.parent
 PLANTED = people(3)
 USERS = [person.user for person in PLANTED]
@@ -47,6 +49,12 @@ def test_a_wrong_command_line_is_exit_2_and_names_nobody(
     assert caught.value.code == 2
     told = capsys.readouterr()
     assert not any(user in told.out + told.err for user in USERS)
+
+
+def test_a_line_ends_at_a_newline_and_nowhere_else(tmp_path: Path) -> None:
+    """What else Python takes for the end of a line may stand in an id; cut there, two others would be forgotten."""
+    (tmp_path / "ids").write_bytes("\ufeffa\u2028b\r\nc\x85d\n\ne\x0bf".encode())
+    assert [user for user in read_users(str(tmp_path / "ids")) if user] == ["a\u2028b", "c\x85d", "e\x0bf"]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"\n \n"])

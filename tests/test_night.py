@@ -334,6 +334,18 @@ def test_consent_that_is_taken_back_while_the_night_works_is_heard(
     assert reasons(config)["evidence"].list.len().sum() == 0
 
 
+def test_a_night_leaves_the_staging_of_scenarios_whose_names_hold_its_own(
+    spark: SparkSession, first: Run, night_of: NightOf, tmp_path: Path
+) -> None:
+    shutil.copytree(night_of().root, tmp_path / "lake")
+    scenarios = ("other-recommendation", "recommendation-other")
+    theirs = [tmp_path / "lake" / "staging" / f"2026-03-02-{name}-000001" / "pairs" for name in scenarios]
+    for folder in theirs:
+        folder.mkdir(parents=True)
+    generate_night(spark, night_of(FAULTY, root=tmp_path / "lake"))
+    assert [folder.exists() for folder in theirs] == [True, True]
+
+
 def test_a_refused_gate_leaves_the_old_night(spark: SparkSession, first: Run, night_of: NightOf) -> None:
     before = DeltaTable(f"{night_of().root}/reasons").version()
     worse = "engine.scripted.fault_rate=0.9"

@@ -243,7 +243,8 @@ def read_users(file: str) -> list[str]:
     """Ids from a file, one a line; `-` is standard input. Raises ConfigError where it cannot be read as UTF-8."""
     try:
         told = _standard_input() if file == "-" else Path(file).read_bytes()
-        return told.decode("utf-8-sig").splitlines()
+        # Not splitlines: an id may hold what else Python takes for the end of a line, and two others would be erased.
+        return [line.removesuffix("\r") for line in told.decode("utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"users: wanted ids in UTF-8, one a line, in {file}; found {type(error).__name__}.") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -136,8 +137,10 @@ def _clean(root: str, run: Run) -> None:
     the staged rows of one with warnings are what its queries show, until the next night."""
     if run.status == "refused" or "://" in root:
         return
-    for folder in Path(root, "staging").glob(f"*-{run.scenario}-*"):
-        if int(folder.name.rsplit("-", 1)[-1]) > run.token:
+    mine = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(run.scenario)}-(\d+)")  # other scenarios may hold its name
+    for folder in Path(root, "staging").glob("*"):
+        told = mine.fullmatch(folder.name)
+        if told is None or int(told[1]) > run.token:
             continue
         if folder.name != run.run_id or not run.warnings():
             shutil.rmtree(folder, ignore_errors=True)
