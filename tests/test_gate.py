@@ -244,7 +244,7 @@ def test_nights_are_compared_with_published_ones_and_leave_table_and_pages(spark
         run.pairs = {"kept": 0}
         rows = [{"user_id": f"secret-{n}", **GOOD, "reason": words} for n in range(200)]
         made = Prepared("", "", {"candidates": 200, "pairs": 200}, {})
-        judge_night(spark, config, _tools(), run, frame(spark, rows), made, 0)
+        judge_night(spark, config, _tools(), run, frame(spark, rows), made, planned=200, kept=0)
         record_run(f"{tmp_path}/runs", run)
         return run
 

@@ -334,6 +334,29 @@ def test_consent_that_is_taken_back_while_the_night_works_is_heard(
     assert reasons(config)["evidence"].list.len().sum() == 0
 
 
+def test_consent_that_is_taken_back_meanwhile_takes_reasons_that_would_have_stood(
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(night_of().root, tmp_path / "lake")
+    stood = reasons(night_of(root=tmp_path / "lake"))
+    personal = stood.filter(pl.col("evidence").list.len() > 0)["user_id"].sort()[0]
+    lines, users, real = (world / "users.csv").read_text().splitlines(), tmp_path / "users.csv", attempt.stage
+    users.write_text("\n".join(lines) + "\n")
+
+    def changes_meanwhile(*given: Any, **named: Any) -> Any:
+        changed = [line.replace(",true,", ",false,") if line.startswith(personal) else line for line in lines]
+        users.write_text("\n".join(changed) + "\n")
+        return real(*given, **named)
+
+    monkeypatch.setattr(attempt, "stage", changes_meanwhile)
+    config = night_of(FAULTY, f"inputs.users.path={users}", root=tmp_path / "lake")
+    run = generate_night(spark, config)
+    table = reasons(config)
+    assert table.filter(pl.col("user_id") == personal)["evidence"].list.len().sum() == 0
+    assert run.pairs["skipped.consent"] >= stood.filter(pl.col("user_id") == personal).height > 0
+    assert table.height == sum(run.pairs.get(name, 0) for name in ("kept", "published", "fallback", "re_rendered"))
+
+
 def test_a_night_leaves_the_staging_of_scenarios_whose_names_hold_its_own(
     spark: SparkSession, first: Run, night_of: NightOf, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ class Attempt:
         with self.stages.stage("plan"):
             listed = read_suppressed(self.spark, self.config.root, self.config.forget)
             kept, to_make = self._plan(pairs, reasons, listed)
+            planned = self.prepared.classes["pairs"] - self.run.pairs["kept"]
         next_slice = first_slice(self.run.token)
         if count := self.run.prompts["generated"]:
             with self.stages.stage("generate"):
@@ -85,12 +86,13 @@ class Attempt:
         self._count_generated()
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
-        stopped = withdrawn(self.spark, self.config.inputs.users, staged)
+        stopped = withdrawn(self.spark, self.config.inputs.users, pairs)
+        kept = self._still_allowed(kept, pairs, stopped)
         classed = with_class(staged, reasons, stopped, suppressed, withdrawals.items)
         self.lease.check()
         with self.stages.stage("gate"):
             others = 0 if self.users is None else everybody.count() - reasons.count()
-            passed = self._gate(staged, classed, others)
+            passed = self._gate(staged, classed, planned, others)
         if passed:
             with self.stages.stage("publish"):
                 self.lease.check()
@@ -133,6 +135,19 @@ class Attempt:
         run.prompts = {"distinct": distinct, "generated": generated, "reused": distinct - generated}
         say(f"plan: {distinct - generated:,} of {distinct:,} prompts kept from earlier runs, {generated:,} to generate")
         return kept, to_make
+
+    def _still_allowed(self, kept: DataFrame, pairs: DataFrame, stopped: DataFrame | None) -> DataFrame:
+        """`kept` without the personal reasons of users who took their consent back since the night began; these are
+        counted apart."""
+        if stopped is None:
+            return kept
+        personal = pairs.where("personal").join(stopped, "user_id", "left_semi").select(KEY)
+        lost = stored(personal.join(kept, KEY, "left_semi"), f"{self.staging}/stopped")
+        if not (count := lost.count()):
+            return kept
+        self.run.pairs["kept"] -= count
+        self.run.pairs["skipped.consent"] = self.run.pairs.get("skipped.consent", 0) + count
+        return kept.join(lost, KEY, "left_anti")
 
     def _generate(self, name: str, count: int, samples: int, next_slice: int) -> int:
         """Writes what the `count` prompts staged as `name` lack of `samples`; returns the next slice's number."""
@@ -195,11 +210,12 @@ class Attempt:
         run.samples, run.tokens_in, run.tokens_out, run.model_loads = made[:4]
         run.prompts |= {"crashed": made[4]} if made[4] else {}
 
-    def _gate(self, staged: DataFrame, classed: DataFrame, others: int) -> bool:
-        """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations. `others`: reasons
-        of whom this run does not look at; they stand beside its own, and the gate judges the table that readers get."""
-        run, kept = self.run, self.run.pairs["kept"]
-        gate = judge_night(self.spark, self.config, self.tools, run, staged, self.prepared, kept + others)
+    def _gate(self, staged: DataFrame, classed: DataFrame, planned: int, others: int) -> bool:
+        """Counts the classes, keeps what was refused, checks conservation, asks Great Expectations. `planned`: how
+        many pairs were to be staged; `others`: reasons of whom this run does not look at, which stand beside its own:
+        the gate judges the table that readers get."""
+        run, kept = self.run, self.run.pairs["kept"] + others
+        gate = judge_night(self.spark, self.config, self.tools, run, staged, self.prepared, planned=planned, kept=kept)
         for row in classed.groupBy("class").count().collect():
             run.pairs[row["class"]] = run.pairs.get(row["class"], 0) + row["count"]
         known = classed.where(F.col("class") != SUPPRESSED)

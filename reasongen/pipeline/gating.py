@@ -24,12 +24,20 @@ DOCS = f"{REPORT}/quality"
 
 
 def judge_night(
-    spark: SparkSession, config: NightConfig, tools: Tools, run: Run, staged: DataFrame, prepared: Prepared, kept: int
+    spark: SparkSession,
+    config: NightConfig,
+    tools: Tools,
+    run: Run,
+    staged: DataFrame,
+    prepared: Prepared,
+    *,
+    planned: int,
+    kept: int,
 ) -> GateResult:
     """The verdict on the staged version, which then stands in `run.gate`, in schema.QUALITY and in the Data Docs.
 
-    `kept`: reasons that stand beside it unchanged. A stream or a limited night is no whole night: nothing of it is
-    compared with other nights, nor other nights with it.
+    `planned`: how many pairs were to be staged; `kept`: reasons that stand beside them unchanged. A stream or a limited
+    night is no whole night: nothing of it is compared with other nights, nor other nights with it.
     """
     classes = prepared.classes
     lost = {group: sum(n for name, n in classes.items() if name.startswith(f"{group}.")) for group in _LOST}
@@ -39,7 +47,7 @@ def judge_night(
         "candidates": classes["candidates"],
         "pairs": classes["pairs"],
         "faulty": sum(prepared.codes.values()),
-        "expected": classes["pairs"] - run.pairs["kept"],
+        "expected": planned,
         "kept": kept,
         "staged": f"delta.`{config.root}/staging/{run.run_id}/staged`",
         "runs": f"delta.`{config.root}/runs`",

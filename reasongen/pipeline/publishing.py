@@ -100,13 +100,14 @@ def with_class(
     return joined.withColumn("class", ended)
 
 
-def withdrawn(spark: SparkSession, users: SourceSettings | None, staged: DataFrame) -> DataFrame | None:
-    """Users (user_id) with personal reasons tonight whom the users table, read again now, no longer allows them."""
+def withdrawn(spark: SparkSession, users: SourceSettings | None, pairs: DataFrame) -> DataFrame | None:
+    """Users (user_id) with personal pairs tonight whom the users table, read again now, no longer allows them.
+    `pairs`: user_id, personal."""
     if users is None:
         return None
     now = read_source(spark, users.model_copy(update={"version": None}), USERS).frame
     allowed = clean_users(now).where(F.col("reject").isNull() & F.col("personalise") & (F.col("minor") != "yes"))
-    return staged.where("personal").select("user_id").distinct().join(allowed, "user_id", "left_anti")
+    return pairs.where("personal").select("user_id").distinct().join(allowed, "user_id", "left_anti")
 
 
 def removals(reasons: DataFrame, standing: DataFrame) -> DataFrame:
