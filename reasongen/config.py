@@ -216,6 +216,13 @@ class NightConfig(Settings):
 
     _folders = field_validator("policies", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
 
+    @field_validator("root")
+    @classmethod
+    def _one_folder(cls, root: str) -> str:
+        if "%" in root:  # delta-rs takes %20 for a blank, Spark for three characters: a lake in two places
+            raise ValueError(f"wanted a path without %, which some readers decode; found {root!r}. Rename the folder.")
+        return root
+
     @model_validator(mode="after")
     def _known_locales(self) -> NightConfig:
         if unknown := sorted(set(self.locales) - set(LOCALES)):

@@ -187,6 +187,14 @@ SPEED = [
     "spark.app=other",
     "show=1",
 ]
+
+
+@pytest.mark.parametrize("root", ["lake%20of", "100%"])
+def test_a_root_that_two_readers_would_take_for_two_folders_is_refused(root: str) -> None:
+    with pytest.raises(ConfigError, match="%"):
+        night(f"root={root}")
+
+
 RESULTS = ["engine.temperature=0.7", "engine.seed=1", "evidence.budget=1", "serving.valid_days=3", "gate.max_chars=99"]
 
 
