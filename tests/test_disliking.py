@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError, ContractError
-from reasongen.pipeline import attempt, forget_users, generate_night, roll_back, take_feedback
+from reasongen.pipeline import attempt, disliking, forget_users, generate_night, roll_back, take_feedback
 
 LENIENT = ("gate.max_fallback_share=1", "gate.max_quarantined_share=1")
 PAIR = ["user_id", "item_id"]
@@ -194,3 +194,21 @@ def test_the_forgotten_leave_the_list_and_do_not_come_back(
     forget_users(spark, config, [row["user_id"]])
     assert row["user_id"] not in pl.read_delta(str(lake / "dislikes"))["user_id"]
     assert take_feedback(spark, config).sentences == {"suppressed": 1}
+
+
+@pytest.mark.slow
+def test_who_is_forgotten_while_the_feedback_is_read_is_not_on_the_list(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REASONGEN_FORGET_KEY", KEY)
+    row = reasons(lake).filter(pl.col("source") == "model").row(0, named=True)
+    said = {**pair(row), "reason_id": row["skeleton_hash"]}
+    config, real = says(lake, said), disliking.merge_changes
+
+    def late(*given: Any, **named: Any) -> int:
+        forget_users(spark, config, [row["user_id"]])
+        return real(*given, **named)
+
+    monkeypatch.setattr(disliking, "merge_changes", late)
+    take_feedback(spark, config)
+    assert row["user_id"] not in pl.read_delta(str(lake / "dislikes"))["user_id"]

@@ -17,10 +17,12 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError, ContractError
+from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.withdrawing import read_withdrawals, withdraw
 from reasongen.schema import ARCHIVE, DISLIKES, FEEDBACK, FEEDBACK_KINDS
 from reasongen.tables import (
+    Suppressed,
     Txn,
     create_if_missing,
     merge_changes,
@@ -82,13 +84,17 @@ def take_feedback(spark: SparkSession, config: NightConfig, *, dry_run: bool = F
         return Answered()
     if not dry_run:
         mend(config.root)
+    listed = read_suppressed(spark, config.root, config.forget)
     coded = read.frame.withColumn("code", _code()).cache()
-    said = _said(spark, config, coded.where(F.col("code") == "heeded")).cache()
+    said = _said(spark, config, coded.where(F.col("code") == "heeded"), listed).cache()
     try:
         rows = {row["code"]: row["count"] for row in coded.groupBy("code").count().collect()}
         sentences = {row["code"]: row["count"] for row in said.groupBy("code").count().collect()}
         if sentences.get("new") and not dry_run:
             _add(spark, config.root, said.where(F.col("code") == "new"))
+            # Who was forgotten since the list was read was not found here, and must not stand here now.
+            seen = None if listed is None else listed.version
+            erase_suppressed_since(spark, config, seen, (DISLIKES.name,))
     finally:
         said.unpersist()
         coded.unpersist()
@@ -162,8 +168,8 @@ def _code() -> Column:
 _WANTED = {"no_event": "event_id", "no_user": "user_id", "no_item": "item_id", "no_time": "at"}
 
 
-def _said(spark: SparkSession, config: NightConfig, heeded: DataFrame) -> DataFrame:
-    """Rows of schema.DISLIKES with `code`; one for each user, item and sentence."""
+def _said(spark: SparkSession, config: NightConfig, heeded: DataFrame, suppressed: Suppressed | None) -> DataFrame:
+    """Rows of schema.DISLIKES with `code`; one for each user, item and sentence. `suppressed`: who was forgotten."""
     pairs = spark.read.format("delta").load(f"{config.root}/reasons").where(F.col("scenario") == config.scenario)
     now = pairs.select("user_id", "item_id", F.col("skeleton_hash").alias("stands"), "published_at")
     archive = f"{config.root}/{ARCHIVE.name}"
@@ -189,7 +195,7 @@ def _said(spark: SparkSession, config: NightConfig, heeded: DataFrame) -> DataFr
         before = said.join(keyed, list(DISLIKES.key), "left").join(pairs, ["user_id", "item_id", "scenario"], "left")
         # What named no sentence was heeded while it stood.
         before = before.withColumn("heard", F.coalesce("once", F.lit(False)) & F.col("skeleton_hash").isNull())
-    told = with_suppressed(before, read_suppressed(spark, config.root, config.forget))
+    told = with_suppressed(before, suppressed)
     same = F.col("before").isNotNull() & ~((F.col("before") == "dislike") & (F.col("kind") == "report"))
     code = F.when(F.col("suppressed"), "suppressed").when(F.col("heard") | same, "known")
     code = code.when(F.col("skeleton_hash").isNull(), "unknown_reason")
