@@ -106,6 +106,25 @@ ENGLISH = [
     ("R18_act", "You bought the bookshelf; here is a lamp.", "You bought the bookshelf and the lantern."),
     ("R18_word", "A neatly made lamp that hardly needs space.", "An organically made lamp."),
     ("R18_number", "One day you may want a reading lamp.", "The lamp runs for one day."),
+    # which of two things is meant
+    ("R18_swap", "You bought a bookshelf; this lamp has a brass arm.", "This bookshelf has a brass arm."),
+    ("R18_swap", "You like novels; here is a reading lamp.", "Here is a novel with a brass arm."),
+    ("R18_swap", "You viewed a paper lantern; here is a lamp.", "You viewed a brass lantern; here is a lamp."),
+    ("R18_swap", "The lantern you viewed is red; this is a lamp.", "The lantern you viewed is dimmable."),
+    ("R18_swap", "The red lantern you viewed; this is a lamp.", "The dimmable lantern you viewed; this is a lamp."),
+    ("R18_act", "You bought a bookshelf; here is a lamp.", "You bought this lamp; it has a brass arm."),
+    ("R18_act", "You viewed a red lantern.", "You always look for a red lantern."),
+    ("R18_act", "You viewed a red lantern.", "You viewed a red lantern but did not like it."),
+    ("R18_others", "You bought a bookshelf; here is a lamp.", "You bought a bookshelf for a friend."),
+    ("R18_general", "The lamp has a cable.", "Every lamp has a cable."),
+    ("R18_general", "A lamp for the desk.", "This lamp suits any desk."),
+    ("R18_attribute", "The cable is 1.8 m.", "The cable is 42 cm."),
+    ("R18_attribute", "1.8 m for the cable.", "42 cm for the cable."),
+    ("R18_part", "The arm is brass.", "The brass is dimmable."),
+    ("R18_polarity", "Dimmable it is.", "Dimmable it is not."),
+    ("R18_comparison", "The lamp is dimmable.", "Only this lamp is dimmable."),
+    ("R18_comparison", "Here are a base and an arm.", "Few lamps are dimmable."),
+    ("R18_cause", "The base is walnut.", "The walnut base makes it dimmable."),
 ]
 CHINESE = [
     ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
@@ -137,6 +156,21 @@ CHINESE = [
     ("R18_time", "最近，你买了铸铁炒锅，看过不锈钢蒸锅。", "半年前，你买了铸铁炒锅，看过不锈钢蒸锅。"),
     ("R18_number", "第二天可以再蒸馒头。", "竹蒸笼能用两天。"),
     ("R01_absolute", "能蒸鱼的竹蒸笼。", "竹蒸笼里的第1名。"),
+    # 说的是哪一件
+    ("R18_swap", "你买过炒锅，这个蒸笼是竹的。", "这个炒锅是竹的。"),
+    ("R18_swap", "你看过不锈钢蒸锅，再看看这个蒸笼。", "你看过竹制的蒸锅，再看看这个蒸笼。"),
+    ("R18_swap", "你买过的炒锅是铸铁的。", "你买过的炒锅是竹制的。"),
+    ("R18_act", "你买过铸铁炒锅。", "你买过这个蒸笼。"),
+    ("R18_act", "你买过铸铁炒锅。", "你总是挑竹制的。"),
+    ("R18_act", "你买过铸铁炒锅。", "你买过铸铁炒锅，但并不喜欢。"),
+    ("R18_others", "你买过铸铁炒锅。", "你给朋友买过铸铁炒锅。"),
+    ("R18_general", "蒸笼高度15厘米。", "每款蒸笼都有高度。"),
+    ("R18_attribute", "高度是15厘米。", "重量是15厘米。"),
+    ("R18_part", "手工编成，可蒸馒头。", "可蒸手工馒头。"),
+    ("R18_polarity", "可蒸馒头。", "手工编成，它可不是。"),
+    ("R18_comparison", "这个蒸笼是竹的。", "只有这个蒸笼是竹的。"),
+    ("R18_cause", "毛竹编的，能蒸鱼。", "毛竹让它能蒸鱼。"),
+    ("R18_swap", "这个蒸笼可以蒸鱼。", "不锈钢的，两层，可以蒸鱼。"),
 ]
 
 

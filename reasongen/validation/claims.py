@@ -5,6 +5,8 @@ R18_act       an act of another kind, or none at all        R18_count, R18_time 
 R18_swap      a property of another item                    R18_polarity           said where the evidence denies it
 R18_name      a brand or name that stands nowhere           R18_comparison, R18_cause, R18_interest
 R18_same      a sameness that no evidence tells             R18_others     what other people think or do
+R18_general   what is said of all things          R18_attribute  the value of another attribute
+R18_part       two words of one part that the evidence tells apart
 R18_life      what a text tells of its user's life          R18_has        a part or a place that nothing bears
 R18_sign      a picture that says what nothing bears
 """
@@ -25,11 +27,21 @@ from reasongen.validation.lexicon import NAME, Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.normal import NormalText, normalise
+from reasongen.validation.pointing import Pointing, acts_on_this, crossed, nouns, pointing_of, slots, told_of_other
 from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
-from reasongen.validation.relating import Relations, causes, comparisons, others, relations_of, samenesses, swaps
+from reasongen.validation.relating import (
+    Relations,
+    causes,
+    comparisons,
+    generalities,
+    others,
+    relations_of,
+    samenesses,
+    swaps,
+)
 from reasongen.validation.rules import Action
-from reasongen.validation.told import interests, lives, user_acts
+from reasongen.validation.told import interests, lives, persons, unseen, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
@@ -53,6 +65,7 @@ class ClaimJudge:
     lexicon: Lexicon
     acts: ActReader
     relations: Relations
+    pointing: Pointing
     conditions: re.Pattern[str]
     things: frozenset[str]
     having: re.Pattern[str]
@@ -88,6 +101,14 @@ class ClaimJudge:
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),
             others(case, self.relations, possible),
+            generalities(case, self.relations, possible),
+            nouns(case, self.pointing),
+            told_of_other(case, self.pointing),
+            acts_on_this(case, self.pointing),
+            slots(case, self.pointing),
+            crossed(case, self.pointing),
+            unseen(case, self.acts),
+            persons(case, self.acts),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
@@ -140,6 +161,7 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         compile_lexicon(licences),
         act_reader(licences),
         relations_of(licences),
+        pointing_of(licences),
         one_of(words.conditions, locale),
         frozenset(words.things.split()),
         one_of(words.having, locale),

@@ -25,10 +25,14 @@ class Words(Settings):
 
     `capitals`: words that are written large and name nothing of an item; `names`: known names that need evidence;
     `guarded`: words that need evidence though their parts are neutral.
-    `negations` turn what follows in their clause, `after` what stands before (sugar-free). The other fields are
+    `negations` turn what follows in their clause, `after` what stands before (sugar-free), `reversals` what they span
+    across clauses (waterproof, it is not). The other fields are
     patterns on normal text: `comparisons`, `causes` (promised effects), `therefore` (what makes one fact the cause of
     another), `relations` (with, beside, 搭配), `additives` (too, also), `itself` (a clause up to a noun that is the
     item: this), `same` (facet → the same brand), `others` (what other people think),
+    `general` (what is said of everything: every lamp has), `this` (what stands before the item's noun), `copula` (is),
+    `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
+    `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
     `having` (with, near: what makes one of `things`, neutral nouns, a claim of the item),
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
     `plurals` (what stands for more than one thing).
@@ -42,6 +46,7 @@ class Words(Settings):
     guarded: str = ""
     negations: Patterns
     after: Patterns = ()
+    reversals: Patterns = ()
     not_negations: Patterns = ()
     comparisons: Patterns
     causes: Patterns
@@ -51,6 +56,14 @@ class Words(Settings):
     itself: Patterns = ()
     same: Mapping[str, Patterns] = Field(default_factory=dict)
     others: Patterns = ()
+    general: Patterns = ()
+    this: Patterns = ()
+    copula: Patterns = ()
+    slots: Patterns = ()
+    as_slots: Patterns = ()
+    binders: Patterns = ()
+    address: Patterns = ()
+    borne: Patterns = ()
     things: str = ""
     having: Patterns = ()
     conditions: Patterns
@@ -70,6 +83,15 @@ class Words(Settings):
         "additives",
         "itself",
         "others",
+        "general",
+        "this",
+        "copula",
+        "slots",
+        "as_slots",
+        "binders",
+        "address",
+        "borne",
+        "reversals",
         "having",
         "conditions",
     )
@@ -90,7 +112,8 @@ class Acts(Settings):
     """How a text speaks of the user's acts: patterns by kind of event, of possession, of interest; times in days.
 
     `times`: pattern → [least, most] days ago. `ago`: patterns whose number and unit count days back.
-    `life`: what a text tells of the user beside acts and likings.
+    `life`: what a text tells of the user beside acts and likings. `unseen`: habits and moods, which no act shows;
+    `persons`: whom an act was for; `itself`: what makes the item the object of an act (you bought this).
     """
 
     version: int = Field(ge=1)
@@ -102,6 +125,9 @@ class Acts(Settings):
     times: Mapping[str, tuple[int, int]]
     ago: Patterns
     life: Patterns = ()
+    unseen: Patterns = ()
+    persons: Patterns = ()
+    itself: Patterns = ()
     also: Mapping[str, tuple[str, ...]]
 
 

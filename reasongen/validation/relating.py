@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from reasongen.validation.fields import MAX_GRAM, read_field
 from reasongen.validation.gate import Finding
@@ -30,11 +31,12 @@ class Relations:
     causes: re.Pattern[str]
     therefore: re.Pattern[str]
     others: re.Pattern[str]
+    general: re.Pattern[str]
     asked: tuple[str, ...]
     prefilter: Prefilter
 
     def possible(self, plain: str) -> frozenset[str]:
-        """Names of the patterns that may match a text: comparisons, causes, therefore, others, facets of `same`."""
+        """Names of the patterns that may match a text: of `asked`."""
         return frozenset(self.asked[number] for number in self.prefilter.possible(plain))
 
     def says_same(self, plain: str, clause: tuple[int, int]) -> bool:
@@ -50,6 +52,7 @@ def relations_of(licences: Licences) -> Relations:
         "causes": one_of(words.causes, locale),
         "therefore": one_of(words.therefore, locale),
         "others": one_of(words.others, locale),
+        "general": one_of(words.general, locale),
         **{facet: one_of(patterns, locale) for facet, patterns in words.same.items()},
     }
     return Relations(
@@ -61,6 +64,7 @@ def relations_of(licences: Licences) -> Relations:
         asked["causes"],
         asked["therefore"],
         asked["others"],
+        asked["general"],
         tuple(asked),
         Prefilter([pattern.pattern for pattern in asked.values()]),
     )
@@ -86,7 +90,7 @@ def _own_words(letters: str, case: Case, own: int, lexicon: Lexicon) -> bool:
         for start in range(max(0, end - MAX_GRAM), end):
             part = letters[start:end]
             if reached[start] and (case.grounds.of(part)[0] & own or part in lexicon.neutral):
-                reached[end] = end - start > 1 or len(letters) == 2
+                reached[end] = end - start > 1
                 if reached[end]:
                     break
     return reached[-1]
@@ -174,15 +178,25 @@ def comparisons(case: Case, relations: Relations, possible: Collection[str]) -> 
     nor is what stands inside a name."""
     for match in relations.comparisons.finditer(case.text.plain) if "comparisons" in possible else ():
         amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
-        inside = any(
-            one.kind is Kind.LICENSED
-            and one.start <= match.start()
-            and match.end() <= one.end
-            and one.end - one.start > 2
-            for one in case.pieces
-        )
-        if not amount and not inside and not _stands_in_item(case, match.group()):
+        if not amount and not _in_a_name(case, match.start(), match.end()) and not _stands_in_item(case, match.group()):
             yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
+
+
+def _in_a_name(case: Case, start: int, end: int) -> bool:
+    """Whether letters stand inside what one field has in a row: 知更堂 compares nothing."""
+    run = [one for one in case.pieces if one.kind is Kind.LICENSED and one.start < end and start < one.end]
+    whole = run and run[0].start <= start and end <= run[-1].end and all(a.end == b.start for a, b in pairwise(run))
+    return (
+        bool(whole)
+        and run[-1].end - run[0].start > 2
+        and any(all(one.said & bit for one in run) for bit in _bits(run[0].said))
+    )
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1
 
 
 def causes(case: Case, relations: Relations, lexicon: Lexicon, possible: Collection[str]) -> Iterator[Finding]:
@@ -228,6 +242,13 @@ def others(case: Case, relations: Relations, possible: Collection[str]) -> Itera
     """What other people like, think or do: no evidence tells of them."""
     for match in relations.others.finditer(case.text.plain) if "others" in possible else ():
         yield finding("others", "human", *match.span(), "wanted evidence of other people")
+
+
+def generalities(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
+    """What is said of every thing, place or day: evidence tells of one item."""
+    for match in relations.general.finditer(case.text.plain) if "general" in possible else ():
+        if not any(match.group() in text for text in case.grounds.own.texts):
+            yield finding("general", "human", *match.span(), "wanted evidence of all of them")
 
 
 def _stands_in_item(case: Case, said: str) -> bool:

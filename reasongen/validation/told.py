@@ -83,6 +83,20 @@ def lives(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Iterator[
             yield finding("life", "human", *match.span(), "wanted an act or a tag that tells it")
 
 
+def unseen(case: Case, acts: ActReader) -> Iterator[Finding]:
+    """Habits and moods: an act shows what was done, not that it always is, nor how it was liked."""
+    for match in acts.unseen.finditer(case.text.plain):
+        yield finding("act", "human", *match.span(), "wanted an event that tells it")
+
+
+def persons(case: Case, acts: ActReader) -> Iterator[Finding]:
+    """Whom something was bought or kept for. To whom it was passed on is the act itself."""
+    for act in case.acts:
+        match = None if "share" in act.kinds else acts.persons.search(case.text.plain, *act.clause)
+        if match and not any(one.said and match.start() <= one.start < match.end() for one in case.pieces):
+            yield finding("others", "human", *match.span(), "wanted evidence of other people")
+
+
 def _tells_of_item(case: Case, act: Act) -> bool:
     """Whether the act's clause names what only the item bears: you bought *this*."""
     theirs = case.grounds.user | sum(case.grounds.events)

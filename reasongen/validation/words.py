@@ -123,11 +123,13 @@ class Negation:
     marks: re.Pattern[str]
     after: re.Pattern[str]
     kept: re.Pattern[str]
+    reversals: re.Pattern[str]
 
     def denied(self, plain: str, *, whole: bool) -> bytearray:
         """One flag per character. `whole`: a denied verb denies its whole clause, its subject too (evidence)."""
         flags = bytearray(len(plain))
-        if self.marks.search(plain) is None and self.after.search(plain) is None:
+        searched = (self.marks, self.after, self.reversals)
+        if all(pattern.search(plain) is None for pattern in searched):
             return flags
         kept = [match.span() for match in self.kept.finditer(plain)]
         for start, end in clauses(plain):
@@ -146,7 +148,10 @@ class Negation:
             for match in self.after.finditer(plain, start, end):
                 if any(first <= match.start() < last for first, last in kept):
                     continue
-                flags[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+                turned = b"\0" if flags[match.start()] else b"\1"  # not sugar-free has sugar
+                flags[match.start() : match.end()] = turned * (match.end() - match.start())
+        for match in self.reversals.finditer(plain):
+            flags[match.start() : match.end()] = bytes(1 - one for one in flags[match.start() : match.end()])
         return flags
 
 
@@ -168,4 +173,5 @@ def negation_of(licences: Licences) -> Negation:
         one_of(words.negations, licences.locale),
         one_of(words.after, licences.locale),
         one_of(words.not_negations, licences.locale),
+        one_of(words.reversals, licences.locale),
     )
