@@ -125,6 +125,19 @@ ENGLISH = [
     ("R18_comparison", "The lamp is dimmable.", "Only this lamp is dimmable."),
     ("R18_comparison", "Here are a base and an arm.", "Few lamps are dimmable."),
     ("R18_cause", "The base is walnut.", "The walnut base makes it dimmable."),
+    ("R18_swap", "You viewed a red lantern and this lamp is brass.", "You viewed a red lantern and this lamp is red."),
+    ("R18_same", "A lamp of brass.", "The lamp is of the same colour as the lantern you viewed."),
+    (
+        "R18_act",
+        "You viewed a red lantern; here is a lamp.",
+        "You viewed a red lantern and then got it; here is a lamp.",
+    ),
+    ("R18_others", "You viewed a red lantern.", "You viewed a red lantern with your family."),
+    ("R18_others", "A reading lamp.", "Everyone at the office has this lamp."),
+    ("R18_has", "A lamp for dinner.", "A lamp, dinner included."),
+    ("R18_comparison", "A lamp of brass.", "A sequel to the lantern you viewed."),
+    ("R18_cause", "The lamp is dimmable.", "The lamp saves time."),
+    ("R18_general", "A lamp for the desk.", "A reading lamp for everyone."),
 ]
 CHINESE = [
     ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
@@ -170,6 +183,10 @@ CHINESE = [
     ("R18_polarity", "可蒸馒头。", "手工编成，它可不是。"),
     ("R18_comparison", "这个蒸笼是竹的。", "只有这个蒸笼是竹的。"),
     ("R18_cause", "毛竹编的，能蒸鱼。", "毛竹让它能蒸鱼。"),
+    ("R18_swap", "你看过不锈钢蒸锅，这个蒸笼是竹的。", "你看过不锈钢蒸锅和它是不锈钢的。"),
+    ("R18_same", "竹里的双层蒸笼。", "这个蒸笼和你买过的炒锅一个颜色。"),
+    ("R18_act", "你看过不锈钢蒸锅。", "你看过不锈钢蒸锅，搬回家了。"),
+    ("R18_act", "你买过铸铁炒锅。", "你买过铸铁炒锅，天天用。"),
     ("R18_swap", "这个蒸笼可以蒸鱼。", "不锈钢的，两层，可以蒸鱼。"),
 ]
 

@@ -263,7 +263,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     before = load_policy(folder)
     assert load_policy(folder) is before
     rule = folder / "en" / "R05_price.yaml"
-    rule.write_text(rule.read_text().replace("version: 1", "version: 9"))
+    rule.write_text(rule.read_text().replace("version: 2", "version: 9"))
     os.utime(rule, ns=(1, 1))
     assert {one.version for one in load_policy(folder).rules if one.id == "R05_price" and one.locale == "en"} == {9}
 

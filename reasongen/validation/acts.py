@@ -58,7 +58,7 @@ class ActReader:
     repeated: re.Pattern[str]
     life: re.Pattern[str]
     unseen: re.Pattern[str]
-    persons: re.Pattern[str]
+    circumstances: re.Pattern[str]
     times: tuple[tuple[re.Pattern[str], int, int], ...]
     ago: re.Pattern[str]
     turns: re.Pattern[str]
@@ -130,7 +130,7 @@ def act_reader(licences: Licences) -> ActReader:
         one_of(acts.repeated, locale),
         one_of(acts.life, locale),
         one_of(acts.unseen, locale),
-        one_of(acts.persons, locale),
+        one_of(acts.circumstances, locale),
         times,
         re.compile("|".join(f"(?:{pattern})" for pattern in acts.ago)),
         re.compile("[次回遍趟顿度眼轮]" if locale == "zh" else " ?(?:times|occasions|visits|looks|orders|purchases)"),

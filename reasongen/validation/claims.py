@@ -27,7 +27,16 @@ from reasongen.validation.lexicon import NAME, Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.normal import NormalText, normalise
-from reasongen.validation.pointing import Pointing, acts_on_this, crossed, nouns, pointing_of, slots, told_of_other
+from reasongen.validation.pointing import (
+    Pointing,
+    acts_on_this,
+    components,
+    crossed,
+    nouns,
+    pointing_of,
+    slots,
+    told_of_other,
+)
 from reasongen.validation.reading import Case, Opinion, finding
 from reasongen.validation.record import Record
 from reasongen.validation.relating import (
@@ -41,12 +50,11 @@ from reasongen.validation.relating import (
     swaps,
 )
 from reasongen.validation.rules import Action
-from reasongen.validation.told import interests, lives, persons, unseen, user_acts
+from reasongen.validation.told import circumstances, interests, lives, unseen, user_acts
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
 MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
-_HELD = 24  # characters in which what is had follows
 _SEEN = re.compile(r"\S")
 
 
@@ -69,6 +77,7 @@ class ClaimJudge:
     conditions: re.Pattern[str]
     things: frozenset[str]
     having: re.Pattern[str]
+    given: re.Pattern[str]
     opinion: Opinion | None = None
 
     def judge(
@@ -96,7 +105,7 @@ class ClaimJudge:
             user_acts(case),
             interests(case, self.acts, self.conditions),
             lives(case, self.acts, self.conditions),
-            components(case, self.things, self.having),
+            components(case, self.things, self.having, self.given),
             signs(case),
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),
@@ -108,7 +117,7 @@ class ClaimJudge:
             slots(case, self.pointing),
             crossed(case, self.pointing),
             unseen(case, self.acts),
-            persons(case, self.acts),
+            circumstances(case, self.acts),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
@@ -165,6 +174,7 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         one_of(words.conditions, locale),
         frozenset(words.things.split()),
         one_of(words.having, locale),
+        re.compile("|".join(f"(?:{one})" for one in words.given) or "(?!)"),
     )
 
 
@@ -180,17 +190,6 @@ def open_words(case: Case) -> Iterator[Finding]:
     action: Action = "block" if len(runs) >= MANY_OPEN else "human"
     for start, end in runs:
         yield finding("word", action, start, end, "wanted evidence, found none")
-
-
-def components(case: Case, things: frozenset[str], having: re.Pattern[str]) -> Iterator[Finding]:
-    """With a window, near the beach: a neutral noun is a claim where the text gives it to the item."""
-    plain = case.text.plain
-    for piece in case.pieces:
-        if piece.kind is not Kind.NEUTRAL or piece.said or plain[piece.start : piece.end] not in things:
-            continue
-        start, _ = case.clause_of(piece.start)
-        if having.search(plain, max(start, piece.start - _HELD), piece.start) and not case.tells_of_user(piece.start):
-            yield finding("has", "human", piece.start, piece.end, "wanted evidence, found none")
 
 
 def signs(case: Case) -> Iterator[Finding]:

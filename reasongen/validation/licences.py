@@ -33,7 +33,8 @@ class Words(Settings):
     `general` (what is said of everything: every lamp has), `this` (what stands before the item's noun), `copula` (is),
     `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
     `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
-    `having` (with, near: what makes one of `things`, neutral nouns, a claim of the item),
+    `having` (with, near) and `given` (included, behind it): what makes one of `things`, neutral nouns, a claim of the
+    item,
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
     `plurals` (what stands for more than one thing).
     """
@@ -66,6 +67,7 @@ class Words(Settings):
     borne: Patterns = ()
     things: str = ""
     having: Patterns = ()
+    given: Patterns = ()
     conditions: Patterns
     uses: Mapping[str, Patterns] = Field(default_factory=dict)
     plurals: Patterns = ()
@@ -93,6 +95,7 @@ class Words(Settings):
         "borne",
         "reversals",
         "having",
+        "given",
         "conditions",
     )
     @classmethod
@@ -113,7 +116,8 @@ class Acts(Settings):
 
     `times`: pattern → [least, most] days ago. `ago`: patterns whose number and unit count days back.
     `life`: what a text tells of the user beside acts and likings. `unseen`: habits and moods, which no act shows;
-    `persons`: whom an act was for; `itself`: what makes the item the object of an act (you bought this).
+    `circumstances`: for whom, with whom, where and
+    how it was done; `itself`: what makes the item the object of an act (you bought this).
     """
 
     version: int = Field(ge=1)
@@ -126,7 +130,7 @@ class Acts(Settings):
     ago: Patterns
     life: Patterns = ()
     unseen: Patterns = ()
-    persons: Patterns = ()
+    circumstances: Patterns = ()
     itself: Patterns = ()
     also: Mapping[str, tuple[str, ...]]
 

@@ -18,6 +18,11 @@ from reasongen.validation.licensing import Kind, Piece
 from reasongen.validation.prefilter import Prefilter
 from reasongen.validation.reading import Case, finding
 
+_THIS_IS = re.compile(
+    r"(?<![a-z])(?:this|these|it|they)(?: [a-z'-]{2,14}){0,3} (?:is|are|has|have|comes)(?![a-z])"
+    r"|[这它][^,。是有]{0,8}(?:是|有|也是|也有)"
+)
+
 
 @dataclass(frozen=True)
 class Relations:
@@ -75,12 +80,25 @@ def swaps(case: Case, relations: Relations, lexicon: Lexicon) -> Iterator[Findin
     own, bound = case.grounds.item | case.grounds.user, case.bound()
     for piece in case.pieces:
         mask = piece.said | piece.denied
-        if piece.kind is not Kind.LICENSED or mask & own or case.tells_of_user(piece.start):
+        if piece.kind is not Kind.LICENSED or mask & own:
+            continue
+        behind = _behind_this(case, piece, relations)
+        if case.tells_of_user(piece.start) and not behind:
             continue
         if lexicon.locale == "zh" and _own_words(case.text.plain[piece.start : piece.end], case, own, lexicon):
             continue
-        if not _of_the_other(case, piece, relations, bound):
+        if behind or not _of_the_other(case, piece, relations, bound):
             yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
+
+
+def _behind_this(case: Case, piece: Piece, relations: Relations) -> bool:
+    """Whether a clause that tells of the user has come to the item: you viewed a copper teapot and this kettle is
+    copper."""
+    start, end = case.clause_of(piece.start)
+    last = max((act.end for act in case.acts if act.clause == (start, end)), default=end)
+    for match in _THIS_IS.finditer(case.text.plain, last, piece.start):
+        return relations.beside.search(case.text.plain, match.end(), piece.start) is None
+    return False
 
 
 def _own_words(letters: str, case: Case, own: int, lexicon: Lexicon) -> bool:
@@ -168,6 +186,15 @@ def _agrees(case: Case, number: int, facet: str) -> bool:
     if facet == "brand":
         brand = (item.brand or "").lower()
         return bool(brand) and brand in f"{event.title} {event.text}".lower()
+    if facet == "look":
+        bit, title = case.grounds.events[number], f"{event.title} {event.text}".lower()
+        said = next((field.said for own, field in case.grounds.other if own == bit), frozenset())
+        shared = {
+            key
+            for key in said - case.grounds.heads[number]
+            if len(key) > 1 and key in title and case.grounds.item_says(key)
+        }
+        return bool(shared)
     kinds = [one.rpartition("/")[2] for one in (item.category, event.category)]
     nouns = [key for key in case.grounds.heads[number] if case.grounds.item_says(key)]
     return bool(kinds[0] and kinds[0] == kinds[1]) or bool(nouns)

@@ -89,10 +89,10 @@ def unseen(case: Case, acts: ActReader) -> Iterator[Finding]:
         yield finding("act", "human", *match.span(), "wanted an event that tells it")
 
 
-def persons(case: Case, acts: ActReader) -> Iterator[Finding]:
-    """Whom something was bought or kept for. To whom it was passed on is the act itself."""
+def circumstances(case: Case, acts: ActReader) -> Iterator[Finding]:
+    """For whom, with whom, where or how something was done. To whom it was passed on is the act itself."""
     for act in case.acts:
-        match = None if "share" in act.kinds else acts.persons.search(case.text.plain, *act.clause)
+        match = None if "share" in act.kinds else acts.circumstances.search(case.text.plain, *act.clause)
         if match and not any(one.said and match.start() <= one.start < match.end() for one in case.pieces):
             yield finding("others", "human", *match.span(), "wanted evidence of other people")
 
