@@ -44,6 +44,7 @@ from reasongen.pipeline import (
     withdraw,
     withdrawing,
 )
+from reasongen.pipeline.ledger import code_version
 from reasongen.tables import remove_unreachable
 
 register_pickle_by_value(sys.modules[__name__])  # the workers cannot import it
@@ -116,9 +117,9 @@ class Base:
 
 
 def make_base(spark: SparkSession, folder: Path) -> Base:
-    """Made once below `folder`."""
-    base = Base(folder / "world", folder / "base", *[pl.DataFrame()] * 3)
-    if not (folder / "new.parquet").exists():
+    """Made once below `folder`, and anew where other code made it: that code's nights are no others' nights."""
+    base, made_by = Base(folder / "world", folder / "base", *[pl.DataFrame()] * 3), folder / "code"
+    if not made_by.exists() or made_by.read_text() != code_version():
         shutil.rmtree(folder, ignore_errors=True)
         write_days(base.world)
         generate_night(spark, first_night(write_eve(base.world), base.lake, f"night='{EVE}'"))
@@ -136,6 +137,7 @@ def make_base(spark: SparkSession, folder: Path) -> Base:
             for verb in verbs:
                 VERBS[verb].do(spark, base.world, quiet)
             _rows(quiet).write_parquet(folder / f"{name}.parquet")
+        made_by.write_text(code_version())
     nights = [pl.read_parquet(folder / f"{name}.parquet") for name in ("eve", "old", "new")]
     assert not any(one.equals(other) for one, other in itertools.combinations(nights, 2)), "two nights alike"
     return Base(base.world, base.lake, *nights)
