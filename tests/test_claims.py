@@ -138,6 +138,7 @@ ENGLISH = [
     ("R18_comparison", "A lamp of brass.", "A sequel to the lantern you viewed."),
     ("R18_cause", "The lamp is dimmable.", "The lamp saves time."),
     ("R18_general", "A lamp for the desk.", "A reading lamp for everyone."),
+    ("R18_general", "The lighting is dimmable.", "A lighting is dimmable."),
 ]
 CHINESE = [
     ("R18_word", "毛竹编的蒸笼，能蒸鱼。", "毛竹编的蒸笼，附一张蒸布。"),
@@ -178,6 +179,7 @@ CHINESE = [
     ("R18_act", "你买过铸铁炒锅。", "你买过铸铁炒锅，但并不喜欢。"),
     ("R18_others", "你买过铸铁炒锅。", "你给朋友买过铸铁炒锅。"),
     ("R18_general", "蒸笼高度15厘米。", "每款蒸笼都有高度。"),
+    ("R18_general", "这个蒸锅可蒸馒头。", "蒸锅都可蒸馒头。"),
     ("R18_attribute", "高度是15厘米。", "重量是15厘米。"),
     ("R18_part", "手工编成，可蒸馒头。", "可蒸手工馒头。"),
     ("R18_polarity", "可蒸馒头。", "手工编成，它可不是。"),

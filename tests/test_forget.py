@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from reasongen.errors import ConfigError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
+from reasongen.pipeline.forgetting import Receipt
 from reasongen.pipeline.ledger import record_run
 from reasongen.pipeline.standing import still_running
 from reasongen.report import write_report
@@ -305,6 +306,34 @@ def test_who_is_forgotten_while_a_night_generates_owns_no_sample_of_it(
     assert told[0] > 0
     assert [owned_by(lake, user) for user in USERS] == [0] * len(USERS)
     assert forget_users(spark, config_of(lake, "forget.inputs=false"), USERS).tables["generations"].rows == 0
+
+
+@SLOW
+def test_a_night_keeps_the_evidence_of_a_dead_one_that_it_goes_on_from(
+    spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is forgotten meanwhile: what the dead run has staged is the living one's."""
+    config = config_of(lake, "engine.seed=6", "forget.inputs=false")
+
+    def dies(*_: Any, **__: Any) -> int:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attempt, "stage", dies)
+        with pytest.raises(InterruptedError):
+            generate_night(spark, config)
+    real, receipts = attempt.stage, list[Receipt]()
+
+    def late(*given: Any, **named: Any) -> int:
+        receipts.append(forget_users(spark, config, USERS))
+        return real(*given, **named)
+
+    monkeypatch.setattr(attempt, "stage", late)
+    assert generate_night(spark, config).status == "published"
+    assert receipts[0].staging == {}
+    assert receipts[0].waits_for
+    assert traces_below(lake / "staging", PLANTED) == {}
+    assert not set(USERS) & set(pl.read_delta(f"{lake}/reasons")["user_id"])
 
 
 @LONG

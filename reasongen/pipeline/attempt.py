@@ -86,7 +86,7 @@ class Attempt:
         self._count_generated()
         staged = self.spark.read.format("delta").option("versionAsOf", version).load(f"{self.staging}/staged")
         suppressed = read_suppressed(self.spark, self.config.root, self.config.forget)
-        stopped = withdrawn(self.spark, self.config.inputs.users, pairs)
+        stopped = self._stopped(pairs)
         kept = self._still_allowed(kept, pairs, stopped)
         classed = with_class(staged, reasons, stopped, suppressed, withdrawals.items)
         self.lease.check()
@@ -135,6 +135,11 @@ class Attempt:
         run.prompts = {"distinct": distinct, "generated": generated, "reused": distinct - generated}
         say(f"plan: {distinct - generated:,} of {distinct:,} prompts kept from earlier runs, {generated:,} to generate")
         return kept, to_make
+
+    def _stopped(self, pairs: DataFrame) -> DataFrame | None:
+        """Who took consent back since the night began; asked once, so that no later step hears of others."""
+        stopped = withdrawn(self.spark, self.config.inputs.users, pairs)
+        return None if stopped is None else stored(stopped, f"{self.staging}/stopped_users")
 
     def _still_allowed(self, kept: DataFrame, pairs: DataFrame, stopped: DataFrame | None) -> DataFrame:
         """`kept` without the personal reasons of users who took their consent back since the night began; these are

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from reasongen.config import NightConfig
 from reasongen.errors import ConfigError
 from reasongen.pipeline.exports import Exports
+from reasongen.pipeline.ledger import scenario_of
 from reasongen.pipeline.mending import mend
 from reasongen.pipeline.receipt import Receipt, TableReceipt
 from reasongen.pipeline.standing import still_running
@@ -116,7 +117,9 @@ class _Forgetting:
             staged = staged_people(self.spark, self.config.root, batch)
             found = {holding.name: rows for holding, rows in zip(holdings, looks, strict=True)}
         receipt.tables = {name: TableReceipt(sum(rows.values())) for name, rows in found.items()}
-        receipt.staging = {run: rows for run, rows in staged.items() if run not in running}
+        # A night may go on from the evidence of one that died before it: what its scenario has staged is all its own.
+        busy = {scenario_of(run) for run in running}
+        receipt.staging = {run: rows for run, rows in staged.items() if scenario_of(run) not in busy}
         exports = Exports(self.config, Forgotten(frozenset(scope), self.key))
         receipt.exports = exports.naming()
         if not dry_run:

@@ -108,6 +108,11 @@ def record_run(path: str, run: Run) -> None:
 
 
 @cache
+def scenario_of(run_id: str) -> str:
+    """The scenario of a run: NIGHT-SCENARIO-TOKEN."""
+    return run_id[11:].rpartition("-")[0]
+
+
 def code_version() -> str:
     """Version of the package and the first 12 digits of a digest over its sources."""
     root = Path(next(iter(reasongen.__path__)))

@@ -5,10 +5,9 @@ R18_act       an act of another kind, or none at all        R18_count, R18_time 
 R18_swap      a property of another item                    R18_polarity           said where the evidence denies it
 R18_name      a brand or name that stands nowhere           R18_comparison, R18_cause, R18_interest
 R18_same      a sameness that no evidence tells             R18_others     what other people think or do
-R18_general   what is said of all things          R18_attribute  the value of another attribute
-R18_part       two words of one part that the evidence tells apart
+R18_general   what is said of all things                    R18_attribute  the value of another attribute
+R18_part      what the evidence tells of another part       R18_sign       a picture that says what nothing bears
 R18_life      what a text tells of its user's life          R18_has        a part or a place that nothing bears
-R18_sign      a picture that says what nothing bears
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from reasongen.validation.pointing import (
     acts_on_this,
     components,
     crossed,
+    generic,
     nouns,
     pointing_of,
     slots,
@@ -116,6 +116,7 @@ class ClaimJudge:
             acts_on_this(case, self.pointing),
             slots(case, self.pointing),
             crossed(case, self.pointing),
+            generic(case, self.pointing),
             unseen(case, self.acts),
             circumstances(case, self.acts),
         )

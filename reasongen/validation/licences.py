@@ -33,6 +33,7 @@ class Words(Settings):
     `general` (what is said of everything: every lamp has), `this` (what stands before the item's noun), `copula` (is),
     `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
     `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
+    `generic` (what begins a clause about the item's kind, NOUN),
     `having` (with, near) and `given` (included, behind it): what makes one of `things`, neutral nouns, a claim of the
     item,
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
@@ -65,6 +66,7 @@ class Words(Settings):
     binders: Patterns = ()
     address: Patterns = ()
     borne: Patterns = ()
+    generic: Patterns = ()
     things: str = ""
     having: Patterns = ()
     given: Patterns = ()
@@ -93,6 +95,7 @@ class Words(Settings):
         "binders",
         "address",
         "borne",
+        "generic",
         "reversals",
         "having",
         "given",

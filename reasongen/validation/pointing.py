@@ -37,7 +37,7 @@ class Pointing:
     `this` ends where the item's noun begins; `copula` where what is said of a subject begins; `slots` stand between an
     attribute's name and its value, `as_slots` between the value and the name; `binders` between
     two words that are told of one part; `address` tells that a clause speaks of its reader;
-    `borne` between a noun and the act that it is the object of.
+    `borne` between a noun and the act that it is the object of; `generic` begins a clause about all of a kind.
     """
 
     locale: str
@@ -49,6 +49,7 @@ class Pointing:
     binders: re.Pattern[str]
     address: re.Pattern[str]
     borne: re.Pattern[str]
+    generic: str
 
 
 def pointing_of(licences: Licences) -> Pointing:
@@ -66,6 +67,7 @@ def pointing_of(licences: Licences) -> Pointing:
         re.compile("|".join(f"(?:{one})" for one in words.binders) or "(?!)"),
         one_of(words.address, locale),
         re.compile("|".join(f"(?:{one})" for one in words.borne) or "(?!)"),
+        "|".join(f"(?:{one})" for one in words.generic) or "(?!)",
     )
 
 
@@ -137,6 +139,22 @@ def slots(case: Case, pointing: Pointing) -> Iterator[Finding]:
             for value in others:
                 if plain.startswith(value, behind) or (before and plain.endswith(value, 0, before.start())):
                     yield finding("attribute", "human", at, at + len(name), "wanted the value of this attribute")
+
+
+def generic(case: Case, pointing: Pointing) -> Iterator[Finding]:
+    """A cookbook is used every day: said of the kind, where evidence tells of one."""
+    noun = re.split("[/ ]", case.record.item.category.lower())[-1]
+    if not noun or noun not in case.text.plain:
+        return
+    for start, end in case.clauses:
+        match = _of_the_kind(pointing.generic, noun).match(case.text.plain, start, end)
+        if match and not any(act.clause == (start, end) for act in case.acts):
+            yield finding("general", "human", *match.span(), "wanted evidence of all of them")
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _of_the_kind(pattern: str, noun: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace("NOUN", re.escape(noun)))
 
 
 def crossed(case: Case, pointing: Pointing) -> Iterator[Finding]:
