@@ -333,3 +333,39 @@ def test_a_filled_span_is_a_claim_as_it_stands() -> None:
 def test_a_rule_reads_filled_spans_too() -> None:
     record = Record.model_validate({**LAMP, "text": "The best lamp ever is a lamp.", "locale": "en"})
     assert JUDGE.check(record, bound=[Claim(4, 18, "i")]).outcome == "refuse"
+
+
+def changed(evidence: dict[str, Any], **item: Any) -> dict[str, Any]:
+    return {**evidence, "item": evidence["item"] | item}
+
+
+CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
+HOUSE = changed(LAMP, title="Mill house", description="Its wall is of brick and its floor of slate.")
+WARM = changed(LAMP, attributes={"Colour": "white", "Colour temperature": "3000 K"})
+RICE = STEAMER | {"events": [{"event": "browse", "title": "下饭菜谱", "category": "图书/菜谱"}]}
+OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层", "category": "厨具/蒸锅"}]}
+
+
+@pytest.mark.parametrize(
+    ("check", "evidence", "true", "planted"),
+    [
+        ("R18_polarity", CAKE, "The cake is not gluten-free.", "The cake is gluten-free."),
+        ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
+        ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),
+        ("R18_act", LAMP, "You viewed a red lantern.", "You viewed this; here is a lamp."),
+        (
+            "R18_swap",
+            LAMP | {"user": {"tags": ["bookshelf"]}},
+            "You like a bookshelf; here is a lamp.",
+            "Bookshelf, with a brass arm.",
+        ),
+        ("R18_swap", RICE, "这个蒸笼可以蒸鱼。", "这个蒸笼下饭。"),
+        ("R18_number", OTHER, "这个竹制蒸锅可以蒸鱼。", "这个蒸锅是三层的。"),
+    ],
+)
+def test_what_is_said_of_which_thing(check: str, evidence: dict[str, Any], true: str, planted: str) -> None:
+    locale = "en" if true.isascii() else "zh"
+    assert verdict(true, evidence, locale) == ("pass", set())
+    outcome, rules = verdict(planted, evidence, locale)
+    assert outcome != "pass"
+    assert check in rules

@@ -275,7 +275,7 @@ def _names(case: Case, piece: Piece, numbers: Iterable[int]) -> str:
     keys = _keys(case, piece)
     for number in numbers:
         heads = case.grounds.heads[number] | {re.split("[/ ]", case.record.events[number].category.lower())[-1]}
-        for head in heads:
+        for head in sorted(heads, key=lambda one: (len(one), one)):  # 蒸锅 before 竹制蒸锅
             if head and (head in keys or (head >= "\u3007" and any(key.endswith(head) for key in keys))):
                 return head
     return ""
