@@ -274,11 +274,17 @@ def _names(case: Case, piece: Piece, numbers: Iterable[int]) -> str:
     """The noun of one of these events that a piece is, or in Chinese ends in; empty where it is none."""
     keys = _keys(case, piece)
     for number in numbers:
-        heads = case.grounds.heads[number] | {re.split("[/ ]", case.record.events[number].category.lower())[-1]}
-        for head in sorted(heads, key=lambda one: (len(one), one)):  # 蒸锅 before 竹制蒸锅
-            if head and (head in keys or (head >= "\u3007" and any(key.endswith(head) for key in keys))):
+        for head in _nouns_of(case.grounds.heads[number], case.record.events[number].category):
+            if head in keys or (head >= "\u3007" and any(key.endswith(head) for key in keys)):
                 return head
     return ""
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _nouns_of(heads: frozenset[str], category: str) -> tuple[str, ...]:
+    """What an event is about, by its title and its kind; the shortest first, 蒸锅 before 竹制蒸锅."""
+    nouns = heads | {re.split("[/ ]", category.lower())[-1]}
+    return tuple(sorted((one for one in nouns if one), key=lambda one: (len(one), one)))
 
 
 def _keys(case: Case, piece: Piece) -> set[str]:
