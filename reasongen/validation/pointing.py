@@ -21,10 +21,8 @@ from reasongen.validation.normal import normalise
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.words import clauses, keys_of, words_of
 
-_TURNS = re.compile(
-    r" - |(?<![a-z])(?:this|these|it|its|here|there|so|which|while)(?![a-z])|[这此本它—]"
-)  # to the item
-
+# Where a clause turns to the item.
+_TURNS = re.compile(r" - |(?<![a-z])(?:this|these|it|its|here|there|so|which|while)(?![a-z])|[这此本它—]")
 _HELD = 24  # characters in which what is had follows
 _ARTICLES = ("the", "a", "an", "that", "的", "那", "那款")
 _SECOND = re.compile(r" and (?=(?:its|the|an?) )")  # begins what is told of another part
@@ -161,7 +159,7 @@ def crossed(case: Case, pointing: Pointing) -> Iterator[Finding]:
     """A gel heel, where the evidence tells of a cork heel and a gel lace: what a text tells of one part in one breath
     must stand in one clause of the item's texts. Asked of words that those alone bear."""
     told = sum(1 << number for number, name in enumerate(case.grounds.fields) if name == "item.description")
-    noun = case.record.item.category.rpartition("/")[2] or "\0"  # what the item is tells nothing of a part
+    noun = case.record.item.category.rpartition("/")[2].lower() or "\0"  # what the item is tells nothing of a part
     content = [one for one in case.pieces if one.kind is Kind.LICENSED and _letters(case, one)]
     for at, (first, second) in enumerate(pairwise(content)):
         if noun in _letters(case, first) or noun in _letters(case, second):
@@ -176,7 +174,7 @@ def crossed(case: Case, pointing: Pointing) -> Iterator[Finding]:
 
 
 def _together(case: Case, first: Piece, second: Piece) -> bool:
-    """Whether one clause of the item's texts bears both; true where a synonym bears one."""
+    """Whether one clause of the item's title or description bears both; true where a synonym bears one."""
     keys = [(set(one.keys), _letters(case, one)) for one in (first, second)]
     sets = [told for text in case.grounds.own.texts[:2] for told in _clause_words(text)]
     borne = [[not own.isdisjoint(words) or letters in clause for words, clause in sets] for own, letters in keys]

@@ -94,7 +94,7 @@ def circumstances(case: Case, acts: ActReader) -> Iterator[Finding]:
     for act in case.acts:
         match = None if "share" in act.kinds else acts.circumstances.search(case.text.plain, *act.clause)
         if match and not any(one.said and match.start() <= one.start < match.end() for one in case.pieces):
-            yield finding("others", "human", *match.span(), "wanted evidence of other people")
+            yield finding("others", "human", *match.span(), "wanted an event that tells it")
 
 
 def _tells_of_item(case: Case, act: Act) -> bool:
