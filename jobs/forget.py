@@ -2,8 +2,8 @@
 
 Takes them out of every table below the root and, where `forget.inputs` says so, out of the Delta inputs; no later night
 brings them back. Files of older versions are deleted at once, or wait for a running night: run it again then.
-`--users -` reads standard input. Exit codes: 0 done, or nothing to do; 2 a fault in arguments or settings; anything
-else is a crash, and a retry helps.
+`--users -` reads standard input. Exit codes: 0 done, or nothing to do; 2 a fault in arguments or settings; 4 another
+forgetting is at work; anything else is a crash. After 4 and a crash a retry helps.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from forgotten import KEY, bring, config_of, digest_of_others, people, plant_wor
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from reasongen.errors import ConfigError
+from reasongen.errors import ConfigError, LeaseError
 from reasongen.pipeline import Run, attempt, forget_users, forgetting, generate_night
 from reasongen.pipeline.forgetting import Receipt
 from reasongen.pipeline.ledger import record_run
@@ -76,8 +76,14 @@ def lake(nights: Path, tmp_path: Path) -> Path:
 
 
 def versions(lake: Path) -> dict[str, int]:
-    """Every Delta table below the lake with its version."""
-    return {str(log.parent.relative_to(lake)): DeltaTable(log.parent).version() for log in lake.rglob("_delta_log")}
+    """Every Delta table below the lake with its version, but for the leases."""
+    logs = [log for log in lake.rglob("_delta_log") if "leases" not in log.parts]
+    return {str(log.parent.relative_to(lake)): DeltaTable(log.parent).version() for log in logs}
+
+
+def files_below(lake: Path) -> list[str]:
+    """Every path below the lake, but for the leases."""
+    return sorted(str(path) for path in lake.rglob("*") if "leases" not in path.parts)
 
 
 def owned_by(lake: Path, user: str) -> int:
@@ -152,10 +158,10 @@ def test_twenty_users_forgotten_as_one_batch_leave_no_byte_and_again_commits_not
     assert not any(text in told for person in PLANTED for text in (person.user, person.phone))
     assert not any(text in told for text in hashes)
     assert receipt.as_json()["tables"]["reasons"]["lost"].startswith("versions before")
-    stood, files = versions(lake), sorted(map(str, lake.rglob("*")))
+    stood, files = versions(lake), files_below(lake)
     again = forget_users(spark, config_of(lake), USERS)
     assert (again.state, again.new, again.users) == ("unchanged", 0, 20)
-    assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
+    assert (versions(lake), files_below(lake)) == (stood, files)
 
 
 @LONG
@@ -178,9 +184,9 @@ def test_a_feed_that_brings_them_back_brings_no_reason_back(spark: SparkSession,
 
 @SLOW
 def test_a_dry_run_counts_and_writes_nothing(spark: SparkSession, lake: Path) -> None:
-    stood, files = versions(lake), sorted(map(str, lake.rglob("*")))
+    stood, files = versions(lake), files_below(lake)
     receipt = forget_users(spark, config_of(lake), USERS, dry_run=True)
-    assert (versions(lake), sorted(map(str, lake.rglob("*")))) == (stood, files)
+    assert (versions(lake), files_below(lake)) == (stood, files)
     assert receipt.state == "planned"
     assert {name: table.rows for name, table in receipt.tables.items()} == {
         **{name: erased(lake / name) for name in ("reasons", "quarantine")},
@@ -240,6 +246,18 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
                 forget_users(spark, config_of(lake), USERS)
     assert erased(lake / "reasons") == 0
     assert forget_users(spark, config_of(lake), USERS[:1]).state == "purged"
+    assert traces_below(lake, PLANTED) == {}
+
+
+@SLOW
+def test_of_two_forgettings_at_once_the_second_lists_them_and_leaves(spark: SparkSession, lake: Path) -> None:
+    first, second = USERS[:10], USERS[10:]
+    with take_lease(f"{lake}/leases/forget"):
+        stood = versions(lake)
+        with pytest.raises(LeaseError, match="They are on the list"):
+            forget_users(spark, config_of(lake), second)
+        assert {name for name, version in versions(lake).items() if version != stood.get(name)} == {"suppressions"}
+    assert forget_users(spark, config_of(lake), first).state == "purged"  # completes the second one's too
     assert traces_below(lake, PLANTED) == {}
 
 

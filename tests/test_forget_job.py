@@ -77,7 +77,7 @@ def command(name: str, lake: Path, *options: str) -> list[str]:
     sets += ["inputs.candidates.format=delta", "inputs.users.format=delta"]
     sets += [f"root={lake}", "engine.backend=scripted", "show=0"]
     submit = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "2g"]
-    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
+    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"]
     submit += ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir={lake}/spark-events"]
     submit += ["--conf", "spark.eventLog.compress=false"]
     job = [str(ROOT / "jobs" / f"{name}.py"), "--config", str(ROOT / "conf" / "local.yaml")]
@@ -99,12 +99,12 @@ def test_under_spark_submit_no_byte_is_left_in_logs_and_event_log_either(tmp_pat
     plant_world(lake, PLANTED)
     (lake / "spark-events").mkdir()
     made = submitted(command("generate", lake))
-    assert made.returncode == 0, made.stderr[-2000:]
+    assert made.returncode == 0, made.stdout[-4000:] + made.stderr[-2000:]
     assert traces_below(lake / "reasons", PLANTED)
     who = ["--user", *USERS] if how == "command line" else ["--users", "-"]
     told = "" if how == "command line" else "\n".join(USERS)
     done = submitted([*command("forget", lake, "--json", str(lake / "receipt.json")), *who], told)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     receipt = json.loads((lake / "receipt.json").read_text())
     assert (receipt["state"], receipt["users"]) == ("purged", 3)
     assert len(list((lake / "spark-events").iterdir())) == 2

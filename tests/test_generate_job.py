@@ -31,7 +31,7 @@ def command(world: Path, lake: Path, *options: str) -> list[str]:
     sets = [f"inputs.{name}.path={world / file}" for name, file in FILES.items()]
     sets += [f"root={lake}", "engine.backend=scripted", "engine.mask=false", "show=0"]
     submit = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "2g"]
-    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
+    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"]
     job = [str(ROOT / "jobs" / "generate.py"), "--config", str(ROOT / "conf" / "local.yaml")]
     return [*submit, *job, *(part for one in sets for part in ("--set", one)), *options]
 
@@ -63,7 +63,7 @@ def test_a_night_by_spark_submit_publishes_and_its_summary_is_data(world: Path, 
     heard = {"log": "json", "prometheus": tmp_path / "night.prom", "openlineage": tmp_path / "events.jsonl"}
     sets = [word for name, value in heard.items() for word in ("--set", f"signals.{name}={value}")]
     done = run(world, tmp_path / "lake", "--json", str(tmp_path / "run.json"), *sets)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     told = json.loads((tmp_path / "run.json").read_text())
     assert told["status"] == "published"
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -81,13 +81,13 @@ def test_a_night_by_spark_submit_publishes_and_its_summary_is_data(world: Path, 
 
 def test_a_plan_and_a_preview_tell_and_leave_nothing(world: Path, tmp_path: Path) -> None:
     plan = run(world, tmp_path / "lake", "--dry-run", "--json", str(tmp_path / "plan.json"))
-    assert plan.returncode == 0, plan.stderr[-2000:]
+    assert plan.returncode == 0, plan.stdout[-4000:] + plan.stderr[-2000:]
     told = json.loads((tmp_path / "plan.json").read_text())
     assert (told["status"], told["estimate"], len(told["prompts_shown"])) == ("planned", None, 5)
     assert told["changes"] == {"new": told["pairs"]["pairs"]}
     assert "estimate   no earlier night" in plan.stdout
     shown = run(world, tmp_path / "lake", "--preview", "2")
-    assert shown.returncode == 0, shown.stderr[-2000:]
+    assert shown.returncode == 0, shown.stdout[-4000:] + shown.stderr[-2000:]
     assert shown.stdout.count("5 would stand: ") == 2
     assert not (tmp_path / "lake" / "reasons").exists()
     assert run(world, tmp_path / "lake", "--preview", "0").returncode == 2
@@ -130,7 +130,7 @@ def test_a_killed_night_is_completed_and_pays_for_no_committed_prompt_twice(worl
     kept = _generated(lake)
     assert kept > 0
     done = run(world, lake, *slow, "--json", str(tmp_path / "run.json"))
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     told = json.loads((tmp_path / "run.json").read_text())
     made = pl.read_delta(str(lake / "generations"))
     assert told["prompts"]["reused"] == kept

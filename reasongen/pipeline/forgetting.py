@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig
-from reasongen.errors import ConfigError
+from reasongen.errors import ConfigError, LeaseError
 from reasongen.pipeline.exports import Exports
 from reasongen.pipeline.ledger import scenario_of
 from reasongen.pipeline.mending import mend
@@ -29,7 +30,7 @@ from reasongen.pipeline.standing import still_running
 from reasongen.schema import GENERATIONS, SUPPRESSIONS
 from reasongen.secret import UserKey, load_key
 from reasongen.serving.forgotten import Forgotten
-from reasongen.tables import Txn, create_if_missing, merge_changes, read_version
+from reasongen.tables import LEASES, Lease, Txn, create_if_missing, merge_changes, read_version, take_lease
 from reasongen.tables.delta import delete_old_files, delete_rows, erase_rows
 from reasongen.tables.folders import delete_folder
 from reasongen.tables.holdings import (
@@ -48,8 +49,9 @@ NOTE = "forget"
 def forget_users(spark: SparkSession, config: NightConfig, users: Collection[str], *, dry_run: bool = False) -> Receipt:
     """Erases `users`, and completes what earlier forgettings had to leave for later.
 
-    Who is erased already, everywhere, costs a look and no commit. Raises ConfigError where no user or no key is given,
-    or another key than the list's.
+    Who is erased already, everywhere, costs a look and no commit but the lease's. Raises ConfigError where no user or
+    no key is given, or another key than the list's; LeaseError where another forgetting is at work: `users` are on the
+    list then, and that is all.
     """
     wanted = _checked(users)
     if not dry_run:
@@ -109,6 +111,17 @@ class _Forgetting:
         receipt = Receipt(self.now, users=len(self.users), new=len(new))
         if new and not dry_run:
             self._write([scope[user] for user in new])
+        with nullcontext() if dry_run else self._lease():
+            return self._forget(receipt, scope, dry_run=dry_run)
+
+    def _lease(self) -> Lease:
+        """Of two at once, one would delete the files that the other reads. The list needs none: it is only added to."""
+        try:
+            return take_lease(f"{self.config.root}/{LEASES}/{NOTE}")
+        except LeaseError as error:
+            raise LeaseError(f"{error} They are on the list: no night gives them a reason from now on.") from None
+
+    def _forget(self, receipt: Receipt, scope: dict[str, Entry], *, dry_run: bool) -> Receipt:
         batch = Suppressed(self.spark.createDataFrame([(user,) for user in scope], "user_hash string"), self.key)
         holdings = self._holdings(receipt)
         running = self._running(receipt)

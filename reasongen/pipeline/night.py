@@ -40,9 +40,6 @@ from reasongen.tables import (
     take_lease,
 )
 
-LEASE_SECONDS = 600.0
-"""A run on another machine is taken for dead after so long without a sign; far above a pause of the JVM."""
-
 
 def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | None = None) -> Run:
     """Runs one night and returns what it did. `status`: published, unchanged or refused.
@@ -83,7 +80,7 @@ def generate_night(spark: SparkSession, config: NightConfig, users: DataFrame | 
     for name, table in OUTPUTS.items():
         create_if_missing(spark, paths[name], table)
     place = f"{config.root}/{LEASES}/{config.scenario}"
-    with take_lease(place, seconds=LEASE_SECONDS, above=past.last_token) as lease:
+    with take_lease(place, above=past.last_token) as lease:
         run.token, run.run_id = lease.token, f"{tools.night}-{config.scenario}-{lease.token:06d}"
         log_run(run.run_id)
         if lease.taken_over:

@@ -26,7 +26,7 @@ from reasongen.pipeline.disliking import erase_disliked
 from reasongen.pipeline.forgetting import erase_suppressed_since
 from reasongen.pipeline.ledger import Run, code_version, record_run
 from reasongen.pipeline.mending import mend
-from reasongen.pipeline.night import LEASE_SECONDS, fence_sleeper
+from reasongen.pipeline.night import fence_sleeper
 from reasongen.pipeline.preparing import stored
 from reasongen.pipeline.publishing import KEY, leaving, publish_app, removals
 from reasongen.pipeline.rejudging import Today, lists_now, read_today, with_left_out, without_suppressed
@@ -111,7 +111,7 @@ def roll_back(spark: SparkSession, config: NightConfig, night: date, *, dry_run:
     if dry_run:
         return _Rollback(spark, config, paths["reasons"], left, today, f"rollback-{datetime.now(UTC):%H%M%S%f}").plan()
     place = f"{config.root}/{LEASES}/{config.scenario}"
-    with take_lease(place, seconds=LEASE_SECONDS, above=past.last_token) as lease:
+    with take_lease(place, above=past.last_token) as lease:
         run = Run(f"{night}-{config.scenario}-{lease.token:06d}", night, config.scenario, lease.token, kind="rollback")
         if lease.taken_over:
             fence_sleeper(paths, run)

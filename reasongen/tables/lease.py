@@ -37,6 +37,8 @@ _SCHEMA = pa.schema(
     ]
 )
 _TRIES = 5
+LEASE_SECONDS = 600.0
+"""A holder on another machine is taken for dead after so long without a sign; far above a pause of the JVM."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Lease:
         DeltaTable(self.path).update(new_values=values, predicate=f"token = {self.token}")
 
 
-def take_lease(path: str, *, seconds: float, above: int = 0) -> Lease:
+def take_lease(path: str, *, seconds: float = LEASE_SECONDS, above: int = 0) -> Lease:
     """The lease at `path`, with a token above `above` and above all before it.
 
     Raises LeaseError where another run holds it: one that renewed it within `seconds` and, if it ran on this machine,

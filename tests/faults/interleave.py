@@ -79,8 +79,8 @@ VERBS = {
     "withdraw": Verb(lambda s, w, r: withdraw(s, second_night(w, r), "item", ITEM), (withdrawing, "erase_rows")),
     "rollback": Verb(lambda s, w, r: roll_back(s, second_night(w, r), EVE), (rolling_back, "merge_changes")),
 }
-LEASED = {"publish": "recommendation", "rollback": "recommendation", "feed": FEED}
-"""Verb → the scenario whose lease it holds: of two with one, the second leaves."""
+LEASED = {"publish": "recommendation", "rollback": "recommendation", "feed": FEED, "erase": "forget"}
+"""Verb → the lease that it holds: of two with one, the second leaves."""
 
 
 @dataclass(frozen=True)
