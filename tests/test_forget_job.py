@@ -77,7 +77,8 @@ def command(name: str, lake: Path, *options: str) -> list[str]:
     sets += ["inputs.candidates.format=delta", "inputs.users.format=delta"]
     sets += [f"root={lake}", "engine.backend=scripted", "show=0"]
     submit = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "2g"]
-    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"]
+    java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+    submit += ["--jars", jars, "--driver-java-options", java]
     submit += ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir={lake}/spark-events"]
     submit += ["--conf", "spark.eventLog.compress=false"]
     job = [str(ROOT / "jobs" / f"{name}.py"), "--config", str(ROOT / "conf" / "local.yaml")]

@@ -31,7 +31,8 @@ def command(world: Path, lake: Path, *options: str) -> list[str]:
     sets = [f"inputs.{name}.path={world / file}" for name, file in FILES.items()]
     sets += [f"root={lake}", "engine.backend=scripted", "engine.mask=false", "show=0"]
     submit = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "2g"]
-    submit += ["--jars", jars, "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"]
+    java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+    submit += ["--jars", jars, "--driver-java-options", java]
     job = [str(ROOT / "jobs" / "generate.py"), "--config", str(ROOT / "conf" / "local.yaml")]
     return [*submit, *job, *(part for one in sets for part in ("--set", one)), *options]
 
