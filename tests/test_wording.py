@@ -127,7 +127,7 @@ def test_what_the_frame_bears_passes(locale: str, text: str) -> None:
         ("en", "You bought [e1.items] yesterday, and [i.this] is [i.word1].", "R18_time", "yesterday"),
         ("zh", "你看过[e1.items]，[i.this]也[i.word1]。", "R18_act", "看过"),
         ("zh", "你买过[e1.items]，也买过[e2.title]，[i.this]都合适。", "R18_act", "买过"),
-        ("zh", "[i.this][i.word1]，烘得深些。", "R18_word", "烘"),
+        ("zh", "[i.this][i.word1]，烘得好些。", "R18_word", "烘"),
         ("zh", "[i.this]不[i.word1]。", "R18_polarity", "防水"),
         ("zh", "你看过[e2.items]，[i.this]跟它们算同类。", "R18_plural", "它们"),
         ("zh", "[i.this]，想吃点什么时可以想到它。", "R18_use", "吃"),

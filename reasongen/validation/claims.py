@@ -147,7 +147,7 @@ class ClaimJudge:
             for turn in times_said(self.acts, plain, part, quantities)
         ]
         filled = [text.normal(one.start, one.end) for one in bound]
-        taken = [*filled, *((one.start, one.end) for one in quantities)]
+        taken = [*filled, *self.lexicon.reader.spans(plain, quantities)]
         taken += [(one.start, one.end) for one in whens]
         taken += [turn[:2] for turn in turns]
         pieces = cover(plain, grounds, self.lexicon, taken)

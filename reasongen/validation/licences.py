@@ -30,7 +30,8 @@ class Words(Settings):
     patterns on normal text: `comparisons`, `causes` (promised effects), `therefore` (what makes one fact the cause of
     another), `relations` (with, beside, 搭配), `additives` (too, also), `itself` (a clause up to a noun that is the
     item: this), `same` (facet → the same brand), `others` (what other people think),
-    `general` (what is said of everything: every lamp has), `this` (what stands before the item's noun), `copula` (is),
+    `general` (what is said of everything: every lamp has), `unnumbered` (a measure without a number: for days),
+    `this` (what stands before the item's noun), `copula` (is),
     `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
     `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
     `generic` (what begins a clause about the item's kind, NOUN),
@@ -59,6 +60,7 @@ class Words(Settings):
     same: Mapping[str, Patterns] = Field(default_factory=dict)
     others: Patterns = ()
     general: Patterns = ()
+    unnumbered: Patterns = ()
     this: Patterns = ()
     copula: Patterns = ()
     slots: Patterns = ()
@@ -88,6 +90,7 @@ class Words(Settings):
         "itself",
         "others",
         "general",
+        "unnumbered",
         "this",
         "copula",
         "slots",

@@ -6,7 +6,7 @@ Reads normal text. Knows no evidence: `supported` compares two quantities that i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reasongen.validation.clocks import clocks
@@ -15,6 +15,7 @@ from reasongen.validation.licences import Licences
 from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
 from reasongen.validation.words import words_of
 
+_BESIDE = re.compile(" ?(?:约|为|是|of |: ?)?")  # may stand between a number and the word that says what it measures
 CONVERTED = 0.03  # a conversion may round so much of its value
 
 
@@ -135,6 +136,14 @@ class Reader:
             return frozenset()
         before, after = words_of(plain[max(0, one.start - 30) : one.start]), words_of(plain[one.end : one.end + 40])
         return frozenset(key for word in (*before[-2:], *after[:3]) for key in word.keys)
+
+    def spans(self, plain: str, found: Sequence[Quantity]) -> Iterator[tuple[int, int]]:
+        """Where each quantity stands, and the word beside it that says what it measures: 42 cm high, 高15厘米."""
+        for one in found:
+            yield one.start, one.end
+            for match in self.aspects[one.dimension][0].finditer(plain) if one.dimension in self.aspects else ():
+                if _BESIDE.fullmatch(plain, one.end, match.start()) or _BESIDE.fullmatch(plain, match.end(), one.start):
+                    yield match.span()
 
     def _aspects(self, plain: str, one: Quantity) -> frozenset[str]:
         """The nearest word that says what is measured, in the same clause; Chinese names it before the number."""

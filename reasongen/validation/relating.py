@@ -37,6 +37,7 @@ class Relations:
     therefore: re.Pattern[str]
     others: re.Pattern[str]
     general: re.Pattern[str]
+    unnumbered: re.Pattern[str]
     asked: tuple[str, ...]
     prefilter: Prefilter
 
@@ -58,6 +59,7 @@ def relations_of(licences: Licences) -> Relations:
         "therefore": one_of(words.therefore, locale),
         "others": one_of(words.others, locale),
         "general": one_of(words.general, locale),
+        "unnumbered": one_of(words.unnumbered, locale),
         **{facet: one_of(patterns, locale) for facet, patterns in words.same.items()},
     }
     return Relations(
@@ -70,6 +72,7 @@ def relations_of(licences: Licences) -> Relations:
         asked["therefore"],
         asked["others"],
         asked["general"],
+        asked["unnumbered"],
         tuple(asked),
         Prefilter([pattern.pattern for pattern in asked.values()]),
     )
@@ -272,10 +275,14 @@ def others(case: Case, relations: Relations, possible: Collection[str]) -> Itera
 
 
 def generalities(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
-    """What is said of every thing, place or day: evidence tells of one item."""
-    for match in relations.general.finditer(case.text.plain) if "general" in possible else ():
-        if not any(match.group() in text for text in case.grounds.own.texts):
-            yield finding("general", "human", *match.span(), "wanted evidence of all of them")
+    """What is said of every thing, place or day: evidence tells of one item. And a measure without a number."""
+    for name, pattern, rule, wanted in (
+        ("general", relations.general, "general", "wanted evidence of all of them"),
+        ("unnumbered", relations.unnumbered, "number", "wanted a stated measure"),
+    ):
+        for match in pattern.finditer(case.text.plain) if name in possible else ():
+            if not any(match.group() in text for text in case.grounds.own.texts):
+                yield finding(rule, "human", *match.span(), wanted)
 
 
 def _stands_in_item(case: Case, said: str) -> bool:
