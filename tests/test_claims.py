@@ -46,6 +46,31 @@ STEAMER: dict[str, Any] = {
     "user": {"tags": ["下厨"]},
 }
 
+CAFE: dict[str, Any] = {
+    "item": {
+        "title": "Corner bakery",
+        "description": "Sourdough baked on site. Open Tue-Sun, 8:00 to 16:00.",
+        "tags": ["bread"],
+        "attributes": {},
+        "category": "Places/Cafes",
+        "brand": "",
+    },
+    "events": [{"event": "browse", "title": "Market hall", "category": "Places/Shops", "days_ago": 3, "count": 1}],
+    "user": {"tags": []},
+}
+NOODLES: dict[str, Any] = {
+    "item": {
+        "title": "手擀面馆",
+        "description": "牛骨汤，手擀面。周一休息，11点到20点。",
+        "tags": ["面"],
+        "attributes": {},
+        "category": "餐饮/面馆",
+        "brand": "",
+    },
+    "events": [],
+    "user": {"tags": []},
+}
+
 
 def verdict(text: str, evidence: dict[str, Any], locale: str) -> tuple[str, set[str]]:
     found = JUDGE.check(Record.model_validate({**evidence, "text": text, "locale": locale}))
@@ -378,3 +403,30 @@ def test_what_is_said_of_which_thing(check: str, evidence: dict[str, Any], true:
     outcome, rules = verdict(planted, evidence, locale)
     assert outcome != "pass"
     assert check in rules
+
+
+@pytest.mark.parametrize(
+    ("evidence", "locale", "text", "stopped"),
+    [
+        (CAFE, "en", "A bakery that is open on Sundays.", False),
+        (CAFE, "en", "Open from Tuesday to Sunday.", False),
+        (CAFE, "en", "Open from Sunday to Tuesday.", True),
+        (CAFE, "en", "A bakery that is open every day.", True),
+        (CAFE, "en", "Sourdough for a Monday.", True),
+        (CAFE, "en", "Closed on Mondays.", False),
+        (CAFE, "en", "Closed on Sundays.", True),
+        (CAFE, "en", "Sourdough for the weekend.", False),
+        (LAMP, "en", "A reading lamp for a Sunday.", False),
+        (LAMP, "en", "A lamp, open on Sunday.", True),
+        (NOODLES, "zh", "面馆周二也营业。", False),
+        (NOODLES, "zh", "周六至周日营业。", False),
+        (NOODLES, "zh", "周日至周二营业。", True),
+        (NOODLES, "zh", "面馆天天营业。", True),
+        (NOODLES, "zh", "周一也能吃到手擀面。", True),
+        (NOODLES, "zh", "周一休息的面馆。", False),
+    ],
+)
+def test_a_day_of_the_week_is_one_on_which_the_evidence_says_open(
+    evidence: dict[str, Any], locale: str, text: str, stopped: bool
+) -> None:
+    assert ("R18_day" in verdict(text, evidence, locale)[1]) is stopped

@@ -8,12 +8,12 @@ R18_same      a sameness that no evidence tells             R18_others     what 
 R18_general   what is said of all things                    R18_attribute  the value of another attribute
 R18_part      what the evidence tells of another part       R18_sign       a picture that says what nothing bears
 R18_life      what a text tells of its user's life          R18_has        a part or a place that nothing bears
+R18_day       open on a day on which it is not
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,9 +22,10 @@ from reasongen.validation.acts import ActReader, act_reader, done, marked_event,
 from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
-from reasongen.validation.lexicon import NAME, Lexicon, compile_lexicon
+from reasongen.validation.lexicon import Lexicon, compile_lexicon
 from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
+from reasongen.validation.naming import names, signs
 from reasongen.validation.normal import NormalText, normalise
 from reasongen.validation.pointing import (
     Pointing,
@@ -51,6 +52,7 @@ from reasongen.validation.relating import (
 )
 from reasongen.validation.rules import Action
 from reasongen.validation.told import circumstances, interests, lives, unseen, user_acts
+from reasongen.validation.weekdays import DayReader, day_reader, days
 from reasongen.validation.words import clauses
 
 MAX_CHARS = 600  # a longer text is no reason
@@ -78,6 +80,7 @@ class ClaimJudge:
     things: frozenset[str]
     having: re.Pattern[str]
     given: re.Pattern[str]
+    days: DayReader
     opinion: Opinion | None = None
 
     def judge(
@@ -99,6 +102,7 @@ class ClaimJudge:
             open_words(case),
             names(case, self.lexicon),
             numbers(case),
+            days(case, self.days),
             polarity(case, self.lexicon),
             swaps(case, self.relations, self.lexicon),
             samenesses(case, self.relations, possible),
@@ -176,6 +180,7 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         frozenset(words.things.split()),
         one_of(words.having, locale),
         re.compile("|".join(f"(?:{one})" for one in words.given) or "(?!)"),
+        day_reader(words.days, locale),
     )
 
 
@@ -191,39 +196,6 @@ def open_words(case: Case) -> Iterator[Finding]:
     action: Action = "block" if len(runs) >= MANY_OPEN else "human"
     for start, end in runs:
         yield finding("word", action, start, end, "wanted evidence, found none")
-
-
-def signs(case: Case) -> Iterator[Finding]:
-    """Pictures and symbols say what words would have to prove."""
-    for at, written in enumerate(case.text.plain):
-        shown = ord(written) > 0xA0 and unicodedata.category(written) in ("So", "Sk")
-        if shown and not any(written in text for text in case.grounds.own.texts):
-            yield finding("sign", "human", at, at + 1, "wanted evidence, found none")
-
-
-def names(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
-    """Names that no evidence writes: capitalised English words inside a sentence or with 's, known names."""
-    plain, written = case.text.plain, case.text.written
-    for match in lexicon.names.finditer(plain):
-        if not case.grounds.names(match.group()) and not case.grounds.of(match.group())[0]:
-            yield finding("name", "block", *match.span(), "wanted a name of the evidence")
-    if lexicon.locale != "en":
-        return
-    for match in NAME.finditer(written):
-        name = match.group().lower()
-        starts = (
-            not written[: match.start()].rstrip(" \"“‘'(").rstrip()
-            or written[: match.start()].rstrip(" \"“‘'(")[-1] in ".!?:…"
-        )
-        owns = written[match.end() : match.end() + 2] in ("'s", "’s")
-        if (starts and not owns) or case.grounds.names(name) or name in lexicon.capital_words:
-            continue
-        if owns and starts and name in lexicon.neutral:
-            continue
-        at = next((i for i, start in enumerate(case.text.starts) if start >= match.start()), 0)
-        if any(piece.start == at and piece.kind is Kind.LICENSED for piece in case.pieces):
-            continue
-        yield finding("name", "block", at, at + len(name), "wanted a name of the evidence")
 
 
 def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:

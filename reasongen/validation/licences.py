@@ -20,6 +20,24 @@ from reasongen.validation.rules import bounded, files_now
 Patterns = tuple[str, ...]
 
 
+class Days(Settings):
+    """How days of the week are said: `names` from Monday on, `through` (to), `every` day, `working` days, `weekend`;
+    what tells of `opening` and `closing`, the latter also by denying the former."""
+
+    names: tuple[Patterns, Patterns, Patterns, Patterns, Patterns, Patterns, Patterns]
+    through: Patterns
+    every: Patterns
+    working: Patterns
+    weekend: Patterns
+    opening: Patterns
+    closing: Patterns
+
+    @field_validator("through", "every", "working", "weekend", "opening", "closing")
+    @classmethod
+    def _all_bounded(cls, values: Patterns) -> Patterns:
+        return tuple(bounded(value) for value in values)
+
+
 class Words(Settings):
     """What says nothing of an item: `grammar` (function words), `neutral` (generic words), and the marks of a check.
 
@@ -77,6 +95,7 @@ class Words(Settings):
     plurals: Patterns = ()
     approximations: Mapping[str, Patterns]
     counters: str = ""
+    days: Days
 
     @field_validator(
         "negations",
