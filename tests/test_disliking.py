@@ -171,7 +171,7 @@ def test_a_night_heeds_its_feedback_and_what_comes_while_it_judges(
         assert one["skeleton_hash"] not in of_pair(reasons(lake), one)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rollback_brings_nothing_back_that_was_disliked(spark: SparkSession, lake: Path) -> None:
     row = reasons(lake).filter(pl.col("source") == "model").row(0, named=True)
     take_feedback(spark, says(lake, pair(row)))

@@ -126,6 +126,7 @@ def test_a_run_before_the_last_is_told_as_it_stood(
     assert then.stands["user_id"] == user
 
 
+@pytest.mark.long
 def test_what_was_only_filled_in_anew_is_told_from_what_was_published(
     spark: SparkSession, run: Run, night_of: NightOf, tables: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_the_rest_of_its_slice_is_written_and_it_is_not_asked_for_again(
     assert again.samples == 0
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_of_every_prompt_is_a_machine_fault(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

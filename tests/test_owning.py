@@ -101,7 +101,7 @@ def test_forgetting_one_of_two_takes_their_sample_and_leaves_the_others_reason(
     assert DeltaTable(f"{config.root}/generations").version() == version
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_key_few_are_unnamed_and_the_first_forgetting_takes_all_of_theirs(
     spark: SparkSession, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,7 +136,7 @@ def test_what_was_accepted_is_published_by_the_next_night_without_a_token(spark:
     assert [one.key for one in read_waiting(str(lake))] == queue
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_plan_knows_what_was_decided_and_who_thinks_better_of_it_is_heard(spark: SparkSession, lake: Path) -> None:
     config, yes = settings(lake), read_waiting(str(lake))[0]
     decide(lake, yes, "accept")
@@ -150,7 +150,7 @@ def test_a_plan_knows_what_was_decided_and_who_thinks_better_of_it_is_heard(spar
     assert reasons(lake).filter(pl.col("skeleton_hash") == yes.skeleton_hash).height == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_night_done_again_queues_only_what_is_left_of_its_number(spark: SparkSession, lake: Path) -> None:
     first = read_waiting(str(lake))
     decide(lake, first[0], "refuse")

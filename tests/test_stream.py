@@ -106,7 +106,7 @@ def test_a_new_candidate_and_a_new_event_get_reasons_and_the_night_changes_nothi
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_with_a_change_feed_a_candidate_that_goes_takes_its_reason_along(
     spark: SparkSession, shop: Shop, tmp_path: Path
 ) -> None:
@@ -128,7 +128,7 @@ def test_with_a_change_feed_a_candidate_that_goes_takes_its_reason_along(
     assert (generate_night(spark, fed.config).samples, fed.version()) == (0, version)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_night_that_runs_late_leaves_what_was_streamed_for_the_next_one(
     spark: SparkSession, shop: Shop, tmp_path: Path
 ) -> None:
