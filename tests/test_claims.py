@@ -58,6 +58,8 @@ CAFE: dict[str, Any] = {
     "events": [{"event": "browse", "title": "Market hall", "category": "Places/Shops", "days_ago": 3, "count": 1}],
     "user": {"tags": []},
 }
+DAILY = {**CAFE, "item": {**CAFE["item"], "description": "Sourdough. Open daily except Mondays."}}
+SATURDAY = {**CAFE, "item": {**CAFE["item"], "description": "Sourdough, open on Saturdays."}}
 NOODLES: dict[str, Any] = {
     "item": {
         "title": "手擀面馆",
@@ -418,6 +420,12 @@ def test_what_is_said_of_which_thing(check: str, evidence: dict[str, Any], true:
         (CAFE, "en", "Closed on Mondays.", False),
         (CAFE, "en", "Closed on Sundays.", True),
         (CAFE, "en", "Sourdough for the weekend.", False),
+        (SATURDAY, "en", "Sourdough for the weekend.", False),
+        (SATURDAY, "en", "Open at the weekend.", True),
+        (DAILY, "en", "Open on Tuesdays.", False),
+        (DAILY, "en", "Open on Mondays.", True),
+        (DAILY, "en", "Open daily except Mondays.", False),
+        (DAILY, "en", "Open daily except Tuesdays.", True),
         (LAMP, "en", "A reading lamp for a Sunday.", False),
         (LAMP, "en", "A lamp, open on Sunday.", True),
         (NOODLES, "zh", "面馆周二也营业。", False),

@@ -24,7 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from reasongen.errors import LeaseError
 
 LEASES = "leases"
-"""The folder below the root with one lease for each scenario."""
+"""The folder below the root with one lease for each scenario, and that of forgettings."""
 HELD, FREE = "held", "free"
 _SCHEMA = pa.schema(
     [

@@ -48,8 +48,9 @@ class DayReader:
         opened, closed = set[int](), set[int]()
         for plain in texts:
             for start, end in clauses(plain):
-                named = frozenset().union(*(found for _, found in self.said(plain, start, end)))
-                (closed if self.closing.search(plain, start, end) else opened).update(named)
+                shut = self.closing.search(plain, start, end)
+                for match, named in self.said(plain, start, end):  # daily except Mondays: open, but for these
+                    (closed if shut and not match["every"] else opened).update(named)
         return frozenset(opened or (ALL if closed else ())) - closed
 
 
@@ -82,9 +83,10 @@ def days(case: Case, reader: DayReader) -> Iterator[Finding]:
                 continue
             stated = reader.open_on(case.grounds.own.texts) if stated is None else stated
             opening = reader.opening.search(plain, start, end)
-            if not opening and (not stated or match["every"]):
+            closing = reader.closing.search(plain, start, end)
+            if (match["every"] and (closing or not opening)) or not (opening or stated):
                 continue
             loose = match["weekend"] and not opening  # a weekend class is on one of both
             borne = said & stated if loose else said <= stated
-            if said & stated if reader.closing.search(plain, start, end) else not borne:
+            if said & stated if closing else not borne:
                 yield finding("day", "human", *match.span(), "wanted a day that the evidence names")
