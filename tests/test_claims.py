@@ -125,6 +125,17 @@ ENGLISH = [
     ("R18_life", "You like novels; here is a reading lamp.", "You live alone, and this lamp has a brass arm."),
     ("R18_has", "A lamp for the desk by the window.", "A lamp with a drawer and a brass arm."),
     ("R18_sign", "A reading lamp.", "A reading lamp \u2b50."),
+    ("R18_word", "The lamp is 42 cm tall.", "The lamp is tall."),  # a stated height lets nobody say high
+    ("R18_word", "The lamp weighs 1.2 kg.", "The lamp is heavy."),
+    # a time or a count beside what an event alone is about, and a verb that nobody knows
+    ("R18_time", "A lamp: two weeks ago it was a bookshelf.", "A lamp: last month it was a bookshelf."),
+    ("R18_count", "The lantern got three looks; here is a lamp.", "The lantern got two looks; here is a lamp."),
+    ("R18_time", "Fifteen days on from the bookshelf, a lamp.", "Forty days on from the bookshelf, a lamp."),
+    ("R18_time", "In the last five days you viewed a lantern.", "In the last two days you viewed a lantern."),
+    # what the next clause takes up is the event's
+    ("R18_swap", "A paper lantern, viewed by you; here is a lamp.", "A paper lantern, with a brass arm."),
+    ("R18_act", "An oak bookshelf came home with you.", "A paper lantern came home with you."),
+    ("R18_act", "You viewed a lantern; here is a lamp.", "You grumbled about the lantern."),
     (
         "R18_time",
         "Lately, you bought a bookshelf and viewed a lantern.",
@@ -226,6 +237,13 @@ CHINESE = [
     ("R18_swap", "你看过不锈钢蒸锅，这个蒸笼是竹的。", "你看过不锈钢蒸锅和它是不锈钢的。"),
     ("R18_same", "竹里的双层蒸笼。", "这个蒸笼和你买过的炒锅一个颜色。"),
     ("R18_act", "你看过不锈钢蒸锅。", "你看过不锈钢蒸锅，搬回家了。"),
+    ("R18_word", "蒸笼高15厘米。", "这个蒸笼很高。"),
+    ("R18_word", "净重680克的蒸笼。", "这个蒸笼很重。"),
+    ("R18_time", "炒锅买了二十天，添个蒸笼。", "炒锅买了两个月，添个蒸笼。"),
+    ("R18_time", "二十天前的铸铁炒锅，配这个蒸笼。", "两天前的铸铁炒锅，配这个蒸笼。"),
+    ("R18_count", "不锈钢蒸锅，你看了四遍。", "不锈钢蒸锅，你看了三遍。"),
+    ("R18_time", "三天里看了四遍不锈钢蒸锅。", "两个月前看了四遍不锈钢蒸锅。"),
+    ("R18_act", "铸铁炒锅跟着你回了家，这是蒸笼。", "不锈钢蒸锅跟着你回了家，这是蒸笼。"),
     ("R18_act", "你买过铸铁炒锅。", "你买过铸铁炒锅，天天用。"),
     ("R18_swap", "这个蒸笼可以蒸鱼。", "不锈钢的，两层，可以蒸鱼。"),
 ]
@@ -377,6 +395,7 @@ def changed(evidence: dict[str, Any], **item: Any) -> dict[str, Any]:
     return {**evidence, "item": evidence["item"] | item}
 
 
+BALLS = changed(LAMP, title="Felt ball, set of six", description="For the dryer.", attributes={})
 CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
 HOUSE = changed(LAMP, title="Mill house", description="Its wall is of brick and its floor of slate.")
 WARM = changed(LAMP, attributes={"Colour": "white", "Colour temperature": "3000 K"})
@@ -388,6 +407,7 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
     ("check", "evidence", "true", "planted"),
     [
         ("R18_polarity", CAKE, "The cake is not gluten-free.", "The cake is gluten-free."),
+        ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
         ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),
         ("R18_act", LAMP, "You viewed a red lantern.", "You viewed this; here is a lamp."),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasongen.validation.licences import load_licences
-from reasongen.validation.quantities import Quantity, Reader, reader_of, supported
+from reasongen.validation.quantities import Reader, reader_of
+from reasongen.validation.quantity import Quantity, products, supported
 
 READERS: dict[str, Reader] = {
     locale: reader_of(locale, load_licences(ROOT / "conf" / "licences", locale)) for locale in ("zh", "en")
@@ -30,6 +31,13 @@ def read(text: str, locale: str) -> list[Quantity]:
         ("en", "twenty-five cm", "length", 250, 250),
         ("en", "sixty percent", "share", 60, 60),
         ("en", "10:30", "clock", 630, 630),
+        ("en", "half past nine", "clock", 570, 570),
+        ("en", "quarter to nine", "clock", 525, 525),
+        ("en", "9.30am", "clock", 570, 570),
+        ("en", "an hour", "time", 3600, 3600),
+        ("en", "three quarters of an hour", "time", 2700, 2700),
+        ("en", "a third of a litre", "volume", 333.333333, 333.333333),
+        ("en", "over an hour", "time", 3600, 7200),
         ("en", "5 pm", "clock", 1020, 1020),
         ("zh", "一公斤", "mass", 1000, 1000),
         ("zh", "一斤三两", "mass", 650, 650),
@@ -38,6 +46,12 @@ def read(text: str, locale: str) -> list[Quantity]:
         ("zh", "九成", "share", 90, 90),
         ("zh", "三百米", "length", 300_000, 300_000),
         ("zh", "两只", "count", 2, 2),
+        ("zh", "一个半小时", "time", 5400, 5400),
+        ("zh", "三刻钟", "time", 2700, 2700),
+        ("zh", "一米2", "length", 1200, 1200),
+        ("zh", "三五个", "count", 3, 5),
+        ("zh", "十一二人", "count", 11, 12),
+        ("zh", "几百米", "length", 200_000, 999_000),
         ("zh", "晚上八点半", "clock", 1230, 1230),
         ("zh", "十二个小时", "time", 43_200, 43_200),
     ],
@@ -67,6 +81,8 @@ def test_a_quantity_is_read(locale: str, text: str, dimension: str, low: float, 
         ("zh", "四两多", "290克", False),
         ("zh", "高9厘米", "直径9厘米", False),
         ("zh", "八点半", "20:30", True),
+        ("zh", "快两小时", "110分钟", True),
+        ("zh", "快两小时", "150分钟", False),
         ("zh", "八点半", "20:00", False),
     ],
 )
@@ -94,3 +110,17 @@ def test_a_conversion_says_the_same(number: int, units: tuple[str, str, int]) ->
     large, small, factor = units
     (said,), stated = read(f"{number} {large}", "en"), read(f"{number * factor} {small}", "en")
     assert supported(said, stated) is not None
+
+
+def test_a_word_behind_its_number_measures_no_other() -> None:
+    tall, long = read("42 cm tall and 30 cm long", "en")
+    stated = read("height 42 cm, length 30 cm", "en")
+    assert supported(tall, stated) == stated[0]
+    assert supported(long, stated) == stated[1]
+    assert supported(long, stated[:1]) is None
+
+
+def test_several_of_one_size_add_up_in_evidence() -> None:
+    text = "2 x 500 ml"
+    assert [one.point for one in products(text, read(text, "en"))] == [1000]
+    assert list(products("90 x 60 cm", read("90 x 60 cm", "en"))) == []

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reasongen.validation.grounds import Grounds
 from reasongen.validation.licensing import Kind, Piece
 from reasongen.validation.normal import normalise
-from reasongen.validation.quantities import Quantity, supported
+from reasongen.validation.quantity import Quantity, supported
 from reasongen.validation.reading import Case
 from reasongen.validation.words import words_of
 
@@ -47,7 +47,7 @@ def units_of(case: Case) -> list[Unit]:
     """The text from left to right: content by its part, neutral words as they stand, acts, times, ends of clauses."""
     places = _Places(case.grounds)
     taken = [(act.start, act.end) for act in case.acts]
-    found = [Unit(act.start, act.end, "A", min(act.kinds), 0) for act in case.acts]
+    found = [Unit(act.start, act.end, "A", min(act.kinds, default="any"), 0) for act in case.acts]
     found += [Unit(one.start, one.end, "W", "", 0) for one in case.whens]
     found += [Unit(start, end, "T", "", 0) for start, end, _, _ in case.turns]
     taken += [(one.start, one.end) for one in found[len(taken) :]]

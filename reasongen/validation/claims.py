@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reasongen.validation.acts import ActReader, act_reader, done, marked_event, named_events, possessions, times_said
+from reasongen.validation.acts import ActReader, act_reader, done, times_said
 from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
@@ -27,6 +27,7 @@ from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.naming import names, signs
 from reasongen.validation.normal import NormalText, normalise
+from reasongen.validation.objects import dated, marked_event, named_events, objects_before, possessions
 from reasongen.validation.pointing import (
     Pointing,
     acts_on_this,
@@ -53,7 +54,7 @@ from reasongen.validation.relating import (
 from reasongen.validation.rules import Action
 from reasongen.validation.told import circumstances, interests, lives, unseen, user_acts
 from reasongen.validation.weekdays import DayReader, day_reader, days
-from reasongen.validation.words import clauses
+from reasongen.validation.words import clauses, keys_of
 
 MAX_CHARS = 600  # a longer text is no reason
 MANY_OPEN = 5  # so many open words are an invention, not a wording that a person should look at
@@ -78,6 +79,7 @@ class ClaimJudge:
     pointing: Pointing
     conditions: re.Pattern[str]
     things: frozenset[str]
+    sets: frozenset[str]
     having: re.Pattern[str]
     given: re.Pattern[str]
     days: DayReader
@@ -93,7 +95,9 @@ class ClaimJudge:
         if len(record.text) > MAX_CHARS:
             return [too_long(record.text)], []
         case = self.read(without_filled(record.text, bound), record, grounds or self.grounds(record), bound)
-        return self.findings(case, bound), sorted([*bound, *(one for one in _claims(case) if not _filled(one, bound))])
+        return self.findings(case, bound), sorted(
+            [*bound, *(one for one in _claims(case) if not _filled(one, bound))], key=_in_order
+        )
 
     def findings(self, case: Case, bound: Sequence[Claim] = ()) -> list[Finding]:
         """Every finding in a text that `read` has read."""
@@ -101,7 +105,7 @@ class ClaimJudge:
         checks = (
             open_words(case),
             names(case, self.lexicon),
-            numbers(case),
+            numbers(case, self.sets),
             days(case, self.days),
             polarity(case, self.lexicon),
             swaps(case, self.relations, self.lexicon),
@@ -144,7 +148,7 @@ class ClaimJudge:
         quantities = self.lexicon.reader.read(plain)
         possible = self.acts.prefilter.possible(plain)
         acts = self.acts.acts(plain, parts, possible)
-        whens = self.acts.whens(plain, quantities, possible)
+        whens = self.acts.whens(plain, acts, quantities, possible)
         turns = [
             turn
             for part in dict.fromkeys(act.clause for act in acts)
@@ -154,9 +158,15 @@ class ClaimJudge:
         taken = [*filled, *self.lexicon.reader.spans(plain, quantities)]
         taken += [(one.start, one.end) for one in whens]
         taken += [turn[:2] for turn in turns]
+        taken += [(act.start, act.end) for act in acts if self.acts.is_verb(plain, act)]
         pieces = cover(plain, grounds, self.lexicon, taken)
         told = {act.clause for act in acts}
         acts += [act for act in possessions(self.acts, plain, parts, pieces, grounds) if act.clause not in told]
+        told = {act.clause for act in acts}
+        more = [turn for part in parts if part not in told for turn in times_said(self.acts, plain, part, quantities)]
+        soft = list(dated(whens, more, acts, parts, pieces, grounds))
+        turns += [turn for turn in more if any(act.clause[0] <= turn[0] < act.clause[1] for act in soft)]
+        acts += soft
         events = map(_event_of, bound)
         marks = [(*span, number) for span, number in zip(filled, events, strict=True) if number is not None]
         case = Case(text, record, grounds, filled, marks, parts, quantities, acts, whens, turns, pieces, [])
@@ -165,6 +175,7 @@ class ClaimJudge:
             or named_events(act, acts, parts, pieces, grounds, self.acts, plain)
             for act in acts
         ]
+        case.objects = objects_before(acts, parts, pieces, grounds)
         return case
 
 
@@ -178,6 +189,7 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         pointing_of(licences),
         one_of(words.conditions, locale),
         frozenset(words.things.split()),
+        frozenset(key for word in words.sets.split() for key in keys_of(word)[1]),
         one_of(words.having, locale),
         re.compile("|".join(f"(?:{one})" for one in words.given) or "(?!)"),
         day_reader(words.days, locale),
@@ -252,6 +264,10 @@ def _placed(case: Case, one: Finding) -> Finding:
     return one._replace(start=start, end=end, detail=f"{case.text.written[start:end]}: {one.detail}")
 
 
+def _in_order(claim: tuple[int, int, str | None]) -> tuple[int, int, str]:
+    return claim[0], claim[1], claim[2] or ""
+
+
 def _claims(case: Case) -> list[Claim]:
     """Licensed and open pieces in the order of the text, those side by side with one source as one."""
     found: list[Claim] = []
@@ -263,7 +279,7 @@ def _claims(case: Case) -> list[Claim]:
     for act, named in zip(case.acts, case.named, strict=True):
         did = done(act, case.record.events, named or range(len(case.record.events)))
         rows.append((act.start, act.end, f"event.{did[0]}" if did else None))
-    for start, end, evidence in sorted(rows):
+    for start, end, evidence in sorted(rows, key=_in_order):
         first, last = case.text.original(start, end)
         if found and found[-1].evidence == evidence and first - found[-1].end <= 1:
             found[-1] = found[-1]._replace(end=max(last, found[-1].end))

@@ -12,9 +12,15 @@ _CLOCK_ZH = re.compile(
     rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:(?<!一)点|点(?=[半整钟]|一刻|三刻)|时(?!间))(?!整?[一-九]?[个只]|多|数|评|赞|击|开(?![门车饭始放业席])|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
 )
 _CLOCK = re.compile(
-    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?(?![\d:])"
+    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?"
+    r"|\.(?P<parted>[0-5]\d) ?(?P<of_parted>am|pm))(?![\d:a-z])"
+    r"|(?<![a-z])(?P<past>half past|half|quarter past|quarter to) "
+    r"(?P<after>\d{1,2}|"
+    + "|".join(ENGLISH)
+    + r")(?= (?:to|until|till|onwards?|on|in|at|every|each)(?![a-z])|[,.;!?]|$)"
     r"|(?<![\w.])(?P<bare>\d{1,2}|" + "|".join(ENGLISH) + r") ?(?P<meridiem>a\.?m\.?|p\.?m\.?|o'clock)(?![a-z])"
 )
+_PAST = {"half past": 30, "half": 30, "quarter past": 15, "quarter to": -15}
 
 
 def clocks(plain: str, locale: str) -> Iterator[tuple[tuple[int, int], float]]:
@@ -28,6 +34,11 @@ def clocks(plain: str, locale: str) -> Iterator[tuple[tuple[int, int], float]]:
 
 def _minutes(match: re.Match[str]) -> float | None:
     groups = match.groupdict()
+    if groups.get("parted"):
+        groups |= {"minute": groups["parted"], "half": groups["of_parted"]}
+    if groups.get("past"):
+        hour_said = float(groups["after"]) if groups["after"].isdigit() else english_number(groups["after"])
+        return None if hour_said is None or hour_said > 12 else 60 * (hour_said % 12) + _PAST[groups["past"]]
     if groups.get("minute"):
         hour, minute = int(groups["hour"]), int(groups["minute"])
         return 60.0 * (hour % 12 + 12 * (groups["half"] == "pm") if groups["half"] else hour) + minute

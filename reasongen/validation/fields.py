@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reasongen.validation.lexicon import Lexicon
 from reasongen.validation.normal import normalise
-from reasongen.validation.quantities import Quantity
+from reasongen.validation.quantity import Quantity, products
 from reasongen.validation.words import compound_head, latin_words, words_of
 
 MAX_CHARS = 4000  # of one field; what stands after licenses nothing
@@ -47,16 +47,23 @@ def read_field(lexicon: Lexicon, text: str) -> Field:
     flags = lexicon.negation.denied(plain, whole=True)
     if plain.endswith(lexicon.no_values):
         flags = bytearray(b"\1") * len(plain)
+    measured = lexicon.reader.read(plain)
+    sizes = {at for start, end in lexicon.reader.sizes(plain, measured) for at in range(start, end)}
     books: tuple[set[str], set[str]] = (set(), set())
-    for key, at in _grams(plain) if lexicon.locale == "zh" else _words(plain):
-        books[bool(flags[at]) and key not in lexicon.denying].add(key)
+    for key, start, at in _grams(plain) if lexicon.locale == "zh" else _words(plain):
+        if not sizes or not sizes.issuperset(range(start, start + len(key))):
+            books[bool(flags[at]) and key not in lexicon.denying].add(key)
     terms: tuple[set[str], set[str]] = (set(), set())
     for term, start in lexicon.terms_in(plain):
         if flags[start] and term not in lexicon.denying:
             terms[True].update(lexicon.meant_by(term))  # no parking denies no walk
         else:
             terms[False].update(lexicon.licensed_by(term))
-    quantities = [*lexicon.reader.read(plain), *(_two(match) for match in _PAIRS[lexicon.locale].finditer(plain))]
+    quantities = [
+        *measured,
+        *products(plain, measured),
+        *(_two(match) for match in _PAIRS[lexicon.locale].finditer(plain)),
+    ]
     names = frozenset(lexicon.capitals(text[:MAX_CHARS]))
     said, denied, licensed, not_licensed = map(frozenset, (*books, *terms))
     return Field(plain, said, denied, licensed, not_licensed, tuple(quantities), names, lexicon.head(text[:MAX_CHARS]))
@@ -66,21 +73,23 @@ def _two(match: re.Match[str]) -> Quantity:
     return Quantity(*match.span(), 2, 2, "count", "", 0, raw=2, point=2)
 
 
-def _words(plain: str) -> Iterator[tuple[str, int]]:
+def _words(plain: str) -> Iterator[tuple[str, int, int]]:
+    """Key, where its word begins, and the character that tells whether it is denied."""
     for word in words_of(plain):
         for key in word.keys:
-            yield key, word.start
+            yield key, word.start, word.start
         if head := compound_head(word.form):
-            yield head, word.start
+            yield head, word.start, word.start
 
 
-def _grams(plain: str) -> Iterator[tuple[str, int]]:
+def _grams(plain: str) -> Iterator[tuple[str, int, int]]:
+    """The same for Chinese."""
     for start, end in latin_words(plain):
-        yield plain[start:end], start
+        yield plain[start:end], start, start
     for start in range(len(plain)):
         if not plain[start] >= "\u3007":
             continue
         for end in range(start + 1, min(start + MAX_GRAM, len(plain)) + 1):
             if plain[end - 1] in ",.;:!?、。()|/ ":
                 break
-            yield plain[start:end], end - 1
+            yield plain[start:end], start, end - 1

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import takewhile
 
+from reasongen.validation.acts import ROOM, happened_within
 from reasongen.validation.gate import Finding
 from reasongen.validation.licensing import Kind
-from reasongen.validation.quantities import Quantity, supported
+from reasongen.validation.quantity import Quantity, supported
 from reasongen.validation.reading import Case, finding
 
 _BY_PIECE = ("purchase", "cart")  # what was looked at twice is still one
@@ -28,10 +31,11 @@ _LASTING = (
 _BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 
 
-def numbers(case: Case) -> Iterator[Finding]:
+def numbers(case: Case, sets: AbstractSet[str] = frozenset()) -> Iterator[Finding]:
     """Quantities that the item (or an event that the text names) does not state, or states of something else.
 
-    A bare count may count what the evidence tells in words, so a person looks at it; a measure is refused.
+    A bare count may count what the evidence tells in words, so a person looks at it; a measure is refused. `sets`: keys
+    of words that count the item itself.
     """
     told = [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
     for one in case.quantities:
@@ -41,7 +45,7 @@ def numbers(case: Case) -> Iterator[Finding]:
         if supported(one, stated):
             if _of_another(case, one, stated):
                 yield finding("unit", "human", one.start, one.end, "wanted the measure of what is named")
-            elif not _same_noun(case, one, stated):
+            elif not _same_noun(case, one, stated, sets):
                 yield finding("unit", "human", one.start, one.end, "wanted a count of the same")
             continue
         if _counts_events(case, one) or _of_them(case, one, stated):
@@ -52,7 +56,7 @@ def numbers(case: Case) -> Iterator[Finding]:
         kind = "unit" if other_unit and one.dimension != "count" else "number"
         yield finding(
             kind,
-            "human" if one.dimension == "count" else "block",
+            "human" if one.dimension == "count" or _may_date(case, one) else "block",
             one.start,
             one.end,
             f"wanted a stated {one.dimension}",
@@ -73,15 +77,24 @@ def _of_another(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
     return bool(named) and supported(one, named) is None
 
 
-def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
+def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity], sets: AbstractSet[str]) -> bool:
     """312 pages are not 312 chapters: what is counted stands beside the same count in the evidence."""
     if one.dimension != "count" or not one.beside:
         return True
-    after = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24 and piece.kind is Kind.LICENSED][
-        :2
-    ]
+    behind = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24]
+    after = [piece for piece in behind if piece.kind is Kind.LICENSED][:2]
     counts = [each for each in stated if supported(one, [each])]
-    return not after or any(each.beside.intersection(piece.keys) for each in counts for piece in after)
+    if any(each.beside.intersection(piece.keys) for each in counts for piece in after):
+        return True
+    of_item = any(each.beside & sets for each in counts)  # set of six: of the item, whose noun may stand behind six
+    named = takewhile(lambda piece: piece.kind is Kind.LICENSED, behind)
+    return not after or (of_item and any(case.grounds.head.intersection(piece.keys) for piece in named))
+
+
+def _may_date(case: Case, one: Quantity) -> bool:
+    """Whether so many days are those since some act, though the text does not tell it in words that are known."""
+    ago = [event.days_ago for event in case.record.events if event.days_ago]
+    return one.dimension == "time" and one.unit in ROOM and any(happened_within(days, one) for days in ago)
 
 
 def _says_nothing(case: Case, one: Quantity) -> bool:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from reasongen.validation.fields import REMEMBERED, Field, read_field
 from reasongen.validation.lexicon import NAME, Lexicon
 from reasongen.validation.normal import NormalText, normalise
-from reasongen.validation.quantities import Quantity, supported
+from reasongen.validation.quantity import Quantity, supported
 from reasongen.validation.record import Item, Record
 from reasongen.validation.words import compound_head, words_of
 
@@ -37,7 +37,8 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The item's index, and the fields of all else. `heads`: for each event, the noun that its title is about."""
+    """The item's index, and the fields of all else. `head`, `heads`: the noun that the item's title is about, and each
+    event's."""
 
     fields: tuple[str, ...]
     own: Index
@@ -45,6 +46,7 @@ class Grounds:
     item: int
     user: int
     events: tuple[int, ...]
+    head: frozenset[str]
     heads: tuple[frozenset[str], ...]
 
     def of(self, key: str) -> Licence:
@@ -124,6 +126,7 @@ def ground(record: Record, lexicon: Lexicon) -> Grounds:
         item=first - 1,
         user=first << len(other) if tags else 0,
         events=tuple(first << number for number in range(len(other))),
+        head=read_field(lexicon, record.item.title).head,
         heads=tuple(read_field(lexicon, one.title).head for one in record.events),
     )
 

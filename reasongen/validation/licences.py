@@ -88,6 +88,7 @@ class Words(Settings):
     borne: Patterns = ()
     generic: Patterns = ()
     things: str = ""
+    sets: str = ""
     having: Patterns = ()
     given: Patterns = ()
     conditions: Patterns
@@ -139,7 +140,9 @@ class Synonyms(Settings):
 class Acts(Settings):
     """How a text speaks of the user's acts: patterns by kind of event, of possession, of interest; times in days.
 
-    `times`: pattern → [least, most] days ago. `ago`: patterns whose number and unit count days back.
+    `times`: pattern → [least, most] days ago. `ago`: what stands behind a number of days that
+    counts them back; `since`: what may stand between an act and the days since it, `lately`: before or behind days that
+    the act lies within.
     `life`: what a text tells of the user beside acts and likings. `unseen`: habits and moods, which no act shows;
     `circumstances`: for whom, with whom, where and
     how it was done; `itself`: what makes the item the object of an act (you bought this).
@@ -153,6 +156,8 @@ class Acts(Settings):
     repeated: Patterns
     times: Mapping[str, tuple[int, int]]
     ago: Patterns
+    since: Patterns = ()
+    lately: Mapping[str, Patterns] = Field(default_factory=dict)
     life: Patterns = ()
     unseen: Patterns = ()
     circumstances: Patterns = ()
@@ -169,11 +174,15 @@ class Unit(Settings):
 
 
 class Units(Settings):
-    """conf/licences/units.yaml: dimension → unit → factor and names; dimension → aspect → words."""
+    """conf/licences/units.yaml: dimension → unit → factor and names; dimension → aspect → words.
+
+    `sizes`: the aspects whose words alone say that there is much of it.
+    """
 
     version: int = Field(ge=1)
     dimensions: Mapping[str, Mapping[str, Unit]]
     aspects: Mapping[str, Mapping[str, tuple[str, ...]]]
+    sizes: frozenset[str]
     approximate: Mapping[str, float]
 
     @cached_property

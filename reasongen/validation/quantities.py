@@ -1,6 +1,6 @@
 """Numbers with their units, as a text says them: 4.6千克, 不到五公斤, half a litre, under 90 g, 八点半, a dozen.
 
-Reads normal text. Knows no evidence: `supported` compares two quantities that it is given.
+Reads normal text, and knows no evidence.
 """
 
 from __future__ import annotations
@@ -12,34 +12,12 @@ from dataclasses import dataclass, replace
 from reasongen.validation.clocks import clocks
 from reasongen.validation.facts import han_number
 from reasongen.validation.licences import Licences
-from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
+from reasongen.validation.numerals import DIGITS, ENGLISH, FRACTIONS, HAN_NUMBER, english_number, han_range
+from reasongen.validation.quantity import Quantity, joined, shared_units
 from reasongen.validation.words import words_of
 
-_BESIDE = re.compile(" ?(?:约|为|是|of |: ?)?")  # may stand between a number and the word that says what it measures
-CONVERTED = 0.03  # a conversion may round so much of its value
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """What is said from `start` to `end`: a value between `low` and `high` in the base unit of `dimension`.
-
-    `dimension` is "count" without a unit, "clock" for a time of day in minutes. `unit`, `step` and `raw` tell how it is
-    written, `point` is its value without about or over; `aspects` what it measures, as far as the words beside it tell;
-    `counter` the word after it, `beside` the keys of the English words around a count.
-    """
-
-    start: int
-    end: int
-    low: float
-    high: float
-    dimension: str
-    unit: str
-    step: float
-    raw: float = 0.0
-    point: float = 0.0
-    counter: str = ""
-    beside: frozenset[str] = frozenset()
-    aspects: frozenset[str] = frozenset()
+# What may stand between a number and the word that says what it measures.
+_BESIDE = re.compile(" ?(?:约|为|是|有|达|多|左右|上下|出头|of |: ?)?")
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Reader:
         if not found:
             return []
         found.sort(key=lambda one: one.start)
-        found = _joined(plain, _shared_units(plain, found))
+        found = joined(plain, shared_units(plain, found))
         return [replace(one, aspects=self._aspects(plain, one), beside=self._beside(plain, one)) for one in found]
 
     def _quantity(self, plain: str, match: re.Match[str]) -> Quantity | None:
@@ -82,11 +60,16 @@ class Reader:
             factor, offset = what.factor, what.offset
         low = high = value
         step = 0.5 * 10 ** -len(match.group("digits").partition(".")[2]) if match.group("digits") else 0.0
-        if match.group("half") or match.groupdict().get("and_half"):
+        more = match.group("more") or ""
+        if match.group("half") or match.groupdict().get("and_half") or more == "个半":
             low = high = value = value + 0.5
+        if both := han_range(match.groupdict().get("han") or ""):
+            low, high = both
+        if value in (10, 100, 1000, 10000) and plain[match.start() - 1 : match.start()] in ("几", "数"):
+            low, high = 2 * value, 10 * value - 1  # 几百
         if tenths := match.groupdict().get("tenths"):
-            low = high = value = value + han_number(tenths) / 10 ** len(tenths)
-        if match.group("more"):
+            low = high = value = value + _han_or_digits(tenths) / 10 ** len(tenths)
+        if more and more != "个半":
             high = low + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
         low, high = self._approximate(plain, match, low, high)
         counter = "" if name else (match.group("counter") or "").strip()
@@ -106,8 +89,7 @@ class Reader:
         kinds = {
             *(
                 kind
-                for found in self.before.finditer(plain, max(0, match.start() - 14), match.start())
-                if found.end() == match.start()
+                for found in self._just_before(plain, match.start())
                 for kind, text in found.groupdict().items()
                 if text
             ),
@@ -127,9 +109,15 @@ class Reader:
             return low * (1 - share["under"]), high
         if "under" in kinds:
             return low * (1 - share["under"]), high * (1 - 1e-9)
-        if "over" in kinds:
-            return low, high * (1 + share["over"])
+        if "over" in kinds:  # over an hour is any time until two
+            return low, max(high * (1 + share["over"]), low + 1 if low < 10 else 0.0)
         return low, high
+
+    def _just_before(self, plain: str, start: int) -> Iterator[re.Match[str]]:
+        """About, 将近: what stands right before a number."""
+        for found in self.before.finditer(plain, max(0, start - 14), start):
+            if found.end() == start:
+                yield found
 
     def _beside(self, plain: str, one: Quantity) -> frozenset[str]:
         if self.licences.locale != "en" or one.dimension != "count":
@@ -141,9 +129,20 @@ class Reader:
         """Where each quantity stands, and the word beside it that says what it measures: 42 cm high, 高15厘米."""
         for one in found:
             yield one.start, one.end
-            for match in self.aspects[one.dimension][0].finditer(plain) if one.dimension in self.aspects else ():
-                if _BESIDE.fullmatch(plain, one.end, match.start()) or _BESIDE.fullmatch(plain, match.end(), one.start):
+            yield from (match.span() for match in self._measured(plain, one))
+            yield from (match.span() for match in self._just_before(plain, one.start))
+
+    def sizes(self, plain: str, found: Sequence[Quantity]) -> Iterator[tuple[int, int]]:
+        """Of the words beside a quantity those that alone would say that there is much of it: high, 重."""
+        for one in found:
+            for match in self._measured(plain, one):
+                if self.aspects[one.dimension][1][match.group()] in self.licences.units.sizes:
                     yield match.span()
+
+    def _measured(self, plain: str, one: Quantity) -> Iterator[re.Match[str]]:
+        for match in self.aspects[one.dimension][0].finditer(plain) if one.dimension in self.aspects else ():
+            if _BESIDE.fullmatch(plain, one.end, match.start()) or _BESIDE.fullmatch(plain, match.end(), one.start):
+                yield match
 
     def _aspects(self, plain: str, one: Quantity) -> frozenset[str]:
         """The nearest word that says what is measured, in the same clause; Chinese names it before the number."""
@@ -154,38 +153,18 @@ class Reader:
         right = min((at for mark in ",;!?、。\n" if (at := plain.find(mark, one.end)) >= 0), default=len(plain))
         before = list(pattern.finditer(plain, max(left, one.start - 24), one.start))
         after = list(pattern.finditer(plain, one.end, min(right, one.end + 24)))
+        if after and self.licences.locale == "en" and plain[one.end : after[0].start()] in (" ", "-"):
+            return frozenset({names[after[0].group()]})  # 42 cm tall and 30 cm long
         if before and (self.licences.locale == "zh" or not after or one.start - before[-1].end() <= 12):
             return frozenset({names[before[-1].group()]})
         return frozenset({names[after[0].group()]} if after else ())
 
 
-def supported(said: Quantity, stated: Sequence[Quantity]) -> Quantity | None:
-    """The stated quantity that says the same: same dimension, value within what was said, no other aspect."""
-    for one in stated:
-        if one.dimension != said.dimension or not _same_value(said, one):
-            continue
-        if said.aspects and one.aspects and not said.aspects & one.aspects:
-            continue
-        return one
-    return None
-
-
-def _same_value(said: Quantity, stated: Quantity) -> bool:
-    if said.dimension == "clock":
-        return said.low % 720 == stated.low % 720 and (said.low == stated.low or min(said.low, stated.low) < 720)
-    exact = said.unit == stated.unit or said.dimension == "count"
-    room = max(
-        said.step if exact and said.step < 0.5 * abs(said.low) else 0.0, 0.0 if exact else CONVERTED * abs(said.low)
-    )
-    if said.dimension == "count":
-        room = 0.0
-    room = min(room, 0.1 * abs(said.low)) + 1e-6
-    return said.low - room <= stated.point <= said.high + room
-
-
 def _value(match: re.Match[str]) -> float | None:
     if digits := match.group("digits"):
         return float(digits.replace(",", ""))
+    if fraction := match.groupdict().get("fraction"):
+        return FRACTIONS[fraction]
     if han := match.groupdict().get("han"):
         if han == "半":
             return 0.5
@@ -195,53 +174,8 @@ def _value(match: re.Match[str]) -> float | None:
     return english_number(words) if words else None
 
 
-_TIMES = re.compile(r"(?: ?(?:[x×*~\-–—]|by|to|至|到|乘) ?)(?:and )?$")
-
-
-def _shared_units(plain: str, found: list[Quantity]) -> list[Quantity]:
-    """90×60厘米, 10 to 12 cm: the number without a unit takes that of the next one."""
-    out = list(found)
-    for at in range(len(out) - 2, -1, -1):
-        one, after = out[at], out[at + 1]
-        between = plain[one.end : after.start]
-        if one.dimension == "count" and after.dimension not in ("count", "clock") and _TIMES.fullmatch(between):
-            scale = after.low / _raw(plain, after) if _raw(plain, after) else 1.0
-            out[at] = replace(
-                one,
-                low=one.low * scale,
-                high=one.high * scale,
-                point=one.point * scale,
-                dimension=after.dimension,
-                unit=after.unit,
-                step=one.step * scale,
-                counter="",
-            )
-    return out
-
-
-def _joined(plain: str, found: list[Quantity]) -> list[Quantity]:
-    """一斤三两, 1 h 30 min: one quantity in two units."""
-    out: list[Quantity] = []
-    for one in found:
-        before = out[-1] if out else None
-        if before and before.dimension == one.dimension != "count" and one.unit and before.unit != one.unit:
-            between = plain[before.end : one.start]
-            if between in ("", " ", " and ") and one.low < before.low and before.low == before.high:
-                out[-1] = replace(
-                    one,
-                    start=before.start,
-                    low=before.low + one.low,
-                    high=before.high + one.high,
-                    point=before.point + one.point,
-                )
-                continue
-        out.append(one)
-    return out
-
-
-def _raw(plain: str, one: Quantity) -> float:
-    digits = re.search(DIGITS, plain[one.start : one.end])
-    return float(digits.group().replace(",", "")) if digits else 0.0
+def _han_or_digits(text: str) -> int:
+    return int(text) if text.isdigit() else han_number(text)
 
 
 def reader_of(locale: str, licences: Licences) -> Reader:
@@ -253,12 +187,16 @@ def reader_of(locale: str, licences: Licences) -> Reader:
     if locale == "zh":
         pattern = (
             rf"(?:(?P<digits>{DIGITS})|(?P<han>{HAN_NUMBER}(?:点[零一二三四五六七八九]{{1,3}})?|半(?=[个]?(?:{han}))))"
-            rf"(?P<more>多|来|余|几)?(?: ?(?P<unit>(?:{latin})(?![a-z])|{han})|(?P<counter>[小大整]?[{counters}]))?"
-            r"(?P<half>半(?![天夜年价]))?(?P<tenths>(?<=米)[一二三四五六七八九]{1,2}(?![个只件张把条层天]))?"
+            rf"(?P<more>多|来|余|几|个[半多](?=(?:{han})))?"
+            rf"(?: ?(?P<unit>(?:{latin})(?![a-z])|{han})|(?P<counter>[小大整]?[{counters}]))?"
+            r"(?P<half>半(?![天夜年价]))?"
+            r"(?P<tenths>(?<=米)(?:[一二三四五六七八九]{1,2}|[1-9](?![0-9.×x*]))(?! ?[个只件张把条层天]))?"
         )
     else:
         pattern = (
-            rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})|(?P<words>(?:{_english_words()})(?![a-z])))(?P<more>(?!))?"
+            rf"(?<![a-z0-9.])(?:(?P<digits>{DIGITS})"
+            rf"|(?P<fraction>{'|'.join(FRACTIONS)}) of an?(?= (?:{latin})(?![a-z0-9]))"
+            rf"|(?P<words>(?:{_english_words()})(?![a-z])))(?P<more>(?!))?"
             rf"(?P<and_half> and a half(?= (?:{latin})(?![a-z])))?"
             rf"(?:(?: |-)?(?P<unit>(?:{latin}))(?![a-z0-9])|(?P<counter> [a-z]{{3,14}}))?(?P<half> and a half)?"
         )
@@ -278,7 +216,7 @@ def reader_of(locale: str, licences: Licences) -> Reader:
     )
 
 
-_WITH_A = "kilo|litre|liter|metre|meter|kilogram|gram|gallon|pint"  # a litre is one; a second is not
+_WITH_A = "hour|kilo|litre|liter|metre|meter|kilogram|gram|gallon|pint"  # a litre is one; a second is not
 
 
 def _english_words() -> str:

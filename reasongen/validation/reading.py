@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from reasongen.validation.acts import Act, When
+from reasongen.validation.acts import Act, Turn, When
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds
 from reasongen.validation.licensing import Piece
 from reasongen.validation.normal import NormalText
-from reasongen.validation.quantities import Quantity
+from reasongen.validation.quantity import Quantity
 from reasongen.validation.record import Record
 from reasongen.validation.rules import Action
 
@@ -18,7 +18,8 @@ from reasongen.validation.rules import Action
 @dataclass
 class Case:
     """Spans are of the normal text. `filled`: those that a renderer filled; `marks`: those of events, each with its
-    number. `named`: for each act, the numbers of the events that its clause names."""
+    number. `named`: for each act, the numbers of the events that its clause names. `objects`: clauses that hold nothing
+    but what the act of the next clause was done with, or what was said in it."""
 
     text: NormalText
     record: Record
@@ -29,17 +30,19 @@ class Case:
     quantities: list[Quantity]
     acts: list[Act]
     whens: list[When]
-    turns: list[tuple[int, int, float, float]]
+    turns: list[Turn]
     pieces: list[Piece]
     named: list[list[int]]
+    objects: frozenset[tuple[int, int]] = frozenset()
 
     def clause_of(self, at: int) -> tuple[int, int]:
         """The clause of a place; empty between clauses."""
         return next((one for one in self.clauses if one[0] <= at < one[1]), (at, at))
 
     def tells_of_user(self, at: int) -> bool:
-        """Whether the clause of a place names an act of the user."""
-        return any(act.clause == self.clause_of(at) for act in self.acts)
+        """Whether the clause of a place names an act of the user, or what that was done with."""
+        clause = self.clause_of(at)
+        return clause in self.objects or any(act.clause == clause for act in self.acts)
 
     def bound(self) -> set[int]:
         """Events that some act names."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from reasongen.validation.acts import Act, ActReader, done, happened
+from reasongen.validation.acts import ANY_TIME, Act, ActReader, done, happened
 from reasongen.validation.gate import Finding
 from reasongen.validation.licensing import Kind
 from reasongen.validation.reading import Case, finding
-
-ANY_TIME = 1000  # days; a time that reaches so far back says nothing
 
 
 def user_acts(case: Case) -> Iterator[Finding]:
