@@ -97,6 +97,7 @@ ENGLISH = [
     ("R18_name", "A Ravel lamp with a brass arm.", "A lamp by Norvik with a brass arm."),
     ("R18_name", "Ravel's lamp has a brass arm.", "Norvik's lamp has a brass arm."),
     ("R18_comparison", "A lamp of more than 40 cm.", "A lamp that is brighter than the lantern."),
+    ("R18_comparison", "Half of the base is walnut.", "Half the weight of an ordinary lamp."),
     ("R18_cause", "A lamp for reading at the desk.", "A lamp that helps you fall asleep."),
     ("R18_interest", "You like novels; here is a reading lamp.", "You like brass; here is a reading lamp."),
     ("R18_act", "Your bookshelf could have a lamp beside it.", "Your lantern could have a lamp beside it."),
@@ -238,6 +239,7 @@ CHINESE = [
     ("R18_same", "竹里的双层蒸笼。", "这个蒸笼和你买过的炒锅一个颜色。"),
     ("R18_act", "你看过不锈钢蒸锅。", "你看过不锈钢蒸锅，搬回家了。"),
     ("R18_word", "蒸笼高15厘米。", "这个蒸笼很高。"),
+    ("R18_comparison", "蒸笼高15厘米。", "这个蒸笼的高度只有普通蒸锅的一半。"),
     ("R18_word", "净重680克的蒸笼。", "这个蒸笼很重。"),
     ("R18_time", "炒锅买了二十天，添个蒸笼。", "炒锅买了两个月，添个蒸笼。"),
     ("R18_time", "二十天前的铸铁炒锅，配这个蒸笼。", "两天前的铸铁炒锅，配这个蒸笼。"),
@@ -395,6 +397,7 @@ def changed(evidence: dict[str, Any], **item: Any) -> dict[str, Any]:
     return {**evidence, "item": evidence["item"] | item}
 
 
+CHALK = changed(LAMP, title="Chalk bag", description="With a belt, chalk not included.", category="Sports/Climbing")
 BALLS = changed(LAMP, title="Felt ball, set of six", description="For the dryer.", attributes={})
 CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
 HOUSE = changed(LAMP, title="Mill house", description="Its wall is of brick and its floor of slate.")
@@ -407,6 +410,8 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
     ("check", "evidence", "true", "planted"),
     [
         ("R18_polarity", CAKE, "The cake is not gluten-free.", "The cake is gluten-free."),
+        ("R18_polarity", CHALK, "A chalk bag with a belt.", "Chalk is already in, and a belt."),
+        ("R18_polarity", CHALK, "A chalk bag with a belt.", "It comes with chalk and a belt."),
         ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
         ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),

@@ -31,7 +31,6 @@ from reasongen.validation.objects import dated, marked_event, named_events, obje
 from reasongen.validation.pointing import (
     Pointing,
     acts_on_this,
-    components,
     crossed,
     generic,
     nouns,
@@ -52,6 +51,7 @@ from reasongen.validation.relating import (
     swaps,
 )
 from reasongen.validation.rules import Action
+from reasongen.validation.supplied import components, supplied
 from reasongen.validation.told import circumstances, interests, lives, unseen, user_acts
 from reasongen.validation.weekdays import DayReader, day_reader, days
 from reasongen.validation.words import clauses, keys_of
@@ -114,6 +114,7 @@ class ClaimJudge:
             interests(case, self.acts, self.conditions),
             lives(case, self.acts, self.conditions),
             components(case, self.things, self.having, self.given),
+            supplied(case, self.having, self.given),
             signs(case),
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),

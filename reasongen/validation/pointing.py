@@ -23,7 +23,6 @@ from reasongen.validation.words import clauses, keys_of, words_of
 
 # Where a clause turns to the item.
 _TURNS = re.compile(r" - |(?<![a-z])(?:this|these|it|its|here|there|so|which|while)(?![a-z])|[这此本它—]")
-_HELD = 24  # characters in which what is had follows
 _ARTICLES = ("the", "a", "an", "that", "的", "那", "那款")
 _SECOND = re.compile(r" and (?=(?:its|the|an?) )")  # begins what is told of another part
 
@@ -82,20 +81,6 @@ def nouns(case: Case, pointing: Pointing) -> Iterator[Finding]:
         alone = met and mask & case.grounds.user and not pointing.address.search(case.text.plain, start, end)
         if alone or _is_this(case, at, pointing):
             yield finding("swap", "human", piece.start, piece.end, "only another item bears it")
-
-
-def components(
-    case: Case, things: frozenset[str], having: re.Pattern[str], given: re.Pattern[str]
-) -> Iterator[Finding]:
-    """With a window, near the beach: a neutral noun is a claim where the text gives it to the item."""
-    plain = case.text.plain
-    for piece in case.pieces:
-        if piece.kind is not Kind.NEUTRAL or piece.said or plain[piece.start : piece.end] not in things:
-            continue
-        start = max((plain.rfind(mark, 0, piece.start) for mark in ",.;:!?。，；"), default=0) + 1
-        had = having.search(plain, max(start, piece.start - _HELD), piece.start) or given.match(plain, piece.end)
-        if had and not case.tells_of_user(piece.start):
-            yield finding("has", "human", piece.start, piece.end, "wanted evidence, found none")
 
 
 def acts_on_this(case: Case, pointing: Pointing) -> Iterator[Finding]:

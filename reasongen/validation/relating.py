@@ -207,7 +207,8 @@ def comparisons(case: Case, relations: Relations, possible: Collection[str]) -> 
     """Better, lighter, more than: no evidence compares, unless the item's own words do. Amounts are no comparisons,
     nor is what stands inside a name."""
     for match in relations.comparisons.finditer(case.text.plain) if "comparisons" in possible else ():
-        amount = any(match.start() - 1 <= one.end and one.start <= match.end() + 6 for one in case.quantities)
+        near = [one for one in case.quantities if match.start() - 1 <= one.end and one.start <= match.end() + 6]
+        amount = any(one.start < match.start() or match.end() < one.end for one in near)  # not half the weight of
         if not amount and not _in_a_name(case, match.start(), match.end()) and not _stands_in_item(case, match.group()):
             yield finding("comparison", "human", *match.span(), "wanted evidence that compares")
 
