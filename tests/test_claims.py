@@ -243,6 +243,7 @@ CHINESE = [
     ("R18_word", "净重680克的蒸笼。", "这个蒸笼很重。"),
     ("R18_time", "炒锅买了二十天，添个蒸笼。", "炒锅买了两个月，添个蒸笼。"),
     ("R18_time", "二十天前的铸铁炒锅，配这个蒸笼。", "两天前的铸铁炒锅，配这个蒸笼。"),
+    ("R18_count", "不锈钢蒸锅你看了四遍，再看蒸笼。", "不锈钢蒸锅你三度看过，再看蒸笼。"),
     ("R18_count", "不锈钢蒸锅，你看了四遍。", "不锈钢蒸锅，你看了三遍。"),
     ("R18_time", "三天里看了四遍不锈钢蒸锅。", "两个月前看了四遍不锈钢蒸锅。"),
     ("R18_act", "铸铁炒锅跟着你回了家，这是蒸笼。", "不锈钢蒸锅跟着你回了家，这是蒸笼。"),
@@ -398,6 +399,12 @@ def changed(evidence: dict[str, Any], **item: Any) -> dict[str, Any]:
 
 
 CHALK = changed(LAMP, title="Chalk bag", description="With a belt, chalk not included.", category="Sports/Climbing")
+HEAVY = LAMP | {
+    "events": [
+        {"event": "comment", "title": "Iron lamp", "category": "Home/Lighting", "count": 1, "text": "A wobbly clamp."}
+    ]
+}
+FLAVOUR = STEAMER | {"events": [{"event": "click", "title": "水彩纸", "category": "文具/画材", "count": 2}]}
 BALLS = changed(LAMP, title="Felt ball, set of six", description="For the dryer.", attributes={})
 CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
 HOUSE = changed(LAMP, title="Mill house", description="Its wall is of brick and its floor of slate.")
@@ -412,6 +419,9 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
         ("R18_polarity", CAKE, "The cake is not gluten-free.", "The cake is gluten-free."),
         ("R18_polarity", CHALK, "A chalk bag with a belt.", "Chalk is already in, and a belt."),
         ("R18_polarity", CHALK, "A chalk bag with a belt.", "It comes with chalk and a belt."),
+        # their own words, handed back as a question, are not told of the item
+        ("R18_swap", HEAVY, "A wobbly clamp? This lamp has a brass arm.", "A wobbly clamp, and a brass arm."),
+        ("R18_act", FLAVOUR, "水彩纸点过两遍，这是蒸笼。", "水彩纸买过两遍，这是蒸笼。"),
         ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
         ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),

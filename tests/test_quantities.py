@@ -82,6 +82,8 @@ def test_a_quantity_is_read(locale: str, text: str, dimension: str, low: float, 
         ("zh", "高9厘米", "直径9厘米", False),
         ("zh", "八点半", "20:30", True),
         ("zh", "快两小时", "110分钟", True),
+        ("zh", "三十来厘米", "28厘米", True),
+        ("zh", "三十来厘米", "24厘米", False),
         ("zh", "快两小时", "150分钟", False),
         ("zh", "八点半", "20:00", False),
     ],
@@ -123,4 +125,6 @@ def test_a_word_behind_its_number_measures_no_other() -> None:
 def test_several_of_one_size_add_up_in_evidence() -> None:
     text = "2 x 500 ml"
     assert [one.point for one in products(text, read(text, "en"))] == [1000]
+    text = "10克×20包"
+    assert [one.point for one in products(text, read(text, "zh"))] == [200]
     assert list(products("90 x 60 cm", read("90 x 60 cm", "en"))) == []

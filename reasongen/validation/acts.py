@@ -91,7 +91,7 @@ class ActReader:
                 found.append(Act(*match.span(), kinds, clause))
         found.sort(key=lambda act: (act.start, -act.end))
         found = [_behind_others(act, found) if plain[act.start] in _YOU else act for act in found]
-        found.sort(key=lambda act: (act.start, -act.end))
+        found = _merged(found)
         return [
             act
             for at, act in enumerate(found)
@@ -125,6 +125,15 @@ class ActReader:
             for at, one in enumerate(found)
             if not any(o.start <= one.start and one.end <= o.end for o in found[:at])
         ]
+
+
+def _merged(found: Sequence[Act]) -> list[Act]:
+    """In the order of the text; words of two kinds at once (点过: clicked, or ordered) are one act, of either kind."""
+    spans: dict[tuple[int, int], Act] = {}
+    for act in found:
+        before = spans.get((act.start, act.end))
+        spans[act.start, act.end] = replace(act, kinds=act.kinds | before.kinds) if before else act
+    return sorted(spans.values(), key=lambda act: (act.start, -act.end))
 
 
 def _in_clause(acts: Sequence[Act], at: int) -> list[Act]:

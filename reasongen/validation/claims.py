@@ -27,7 +27,7 @@ from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, cover
 from reasongen.validation.naming import names, signs
 from reasongen.validation.normal import NormalText, normalise
-from reasongen.validation.objects import dated, marked_event, named_events, objects_before, possessions
+from reasongen.validation.objects import dated, marked_event, named_events, objects_before, possessions, quoted
 from reasongen.validation.pointing import (
     Pointing,
     acts_on_this,
@@ -78,6 +78,7 @@ class ClaimJudge:
     relations: Relations
     pointing: Pointing
     conditions: re.Pattern[str]
+    quoting: re.Pattern[str]
     things: frozenset[str]
     sets: frozenset[str]
     having: re.Pattern[str]
@@ -168,6 +169,7 @@ class ClaimJudge:
         soft = list(dated(whens, more, acts, parts, pieces, grounds))
         turns += [turn for turn in more if any(act.clause[0] <= turn[0] < act.clause[1] for act in soft)]
         acts += soft
+        acts += list(quoted(record, plain, self.quoting, acts, parts, pieces, grounds))
         events = map(_event_of, bound)
         marks = [(*span, number) for span, number in zip(filled, events, strict=True) if number is not None]
         case = Case(text, record, grounds, filled, marks, parts, quantities, acts, whens, turns, pieces, [])
@@ -189,6 +191,7 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         relations_of(licences),
         pointing_of(licences),
         one_of(words.conditions, locale),
+        one_of(words.quoting, locale),
         frozenset(words.things.split()),
         frozenset(key for word in words.sets.split() for key in keys_of(word)[1]),
         one_of(words.having, locale),
@@ -218,6 +221,8 @@ def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
         said, denied = piece.said & case.grounds.item, piece.denied & case.grounds.item
         if piece.kind is Kind.OPEN or piece.end - piece.start < least or not said | denied:
             continue
+        if piece.kind is Kind.NEUTRAL and not lexicon.grammar.isdisjoint(piece.keys):
+            continue  # no tools are needed: "needs" tells nothing
         if case.tells_of_user(piece.start) and (piece.said | piece.denied) & ~(case.grounds.item | case.grounds.user):
             continue
         if piece.negated and said and not denied and piece.kind is Kind.LICENSED:

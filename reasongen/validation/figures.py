@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
@@ -28,6 +29,7 @@ _LASTING = (
     "能用",
     "待机",
 )
+_COMPARED = re.compile(" (?:less|more|fewer|[a-z]{3,9}er)(?![a-z])(?! than)")
 _BEFORE_HOURS = ("until ", "till ", "from ", "at ", "by ", "before ", "after ", "to ")
 
 
@@ -56,7 +58,7 @@ def numbers(case: Case, sets: AbstractSet[str] = frozenset()) -> Iterator[Findin
         kind = "unit" if other_unit and one.dimension != "count" else "number"
         yield finding(
             kind,
-            "human" if one.dimension == "count" or _may_date(case, one) else "block",
+            "human" if one.dimension == "count" or _may_date(case, one) or _differs(case, one) else "block",
             one.start,
             one.end,
             f"wanted a stated {one.dimension}",
@@ -81,14 +83,22 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity], sets: Abst
     """312 pages are not 312 chapters: what is counted stands beside the same count in the evidence."""
     if one.dimension != "count" or not one.beside:
         return True
-    behind = [piece for piece in case.pieces if one.end <= piece.start <= one.end + 24]
+    stop = min(one.end + 24, case.clause_of(one.start)[1])
+    behind = [piece for piece in case.pieces if one.end <= piece.start <= stop]
     after = [piece for piece in behind if piece.kind is Kind.LICENSED][:2]
     counts = [each for each in stated if supported(one, [each])]
+    if behind and not sets.isdisjoint(behind[0].keys):
+        return True  # 68 parts of any kind
     if any(each.beside.intersection(piece.keys) for each in counts for piece in after):
         return True
     of_item = any(each.beside & sets for each in counts)  # set of six: of the item, whose noun may stand behind six
     named = takewhile(lambda piece: piece.kind is Kind.LICENSED, behind)
     return not after or (of_item and any(case.grounds.head.intersection(piece.keys) for piece in named))
+
+
+def _differs(case: Case, one: Quantity) -> bool:
+    """Four centimetres wider: how much more or less than something else, which a person may work out."""
+    return _COMPARED.match(case.text.plain, one.end) is not None
 
 
 def _may_date(case: Case, one: Quantity) -> bool:

@@ -92,6 +92,7 @@ class Words(Settings):
     having: Patterns = ()
     given: Patterns = ()
     conditions: Patterns
+    quoting: Patterns = ()
     uses: Mapping[str, Patterns] = Field(default_factory=dict)
     plurals: Patterns = ()
     approximations: Mapping[str, Patterns]

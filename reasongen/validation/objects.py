@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from reasongen.validation.acts import ANY_KIND, ANY_TIME, OWNED, Act, ActReader, Turn, When
 from reasongen.validation.grounds import Grounds
 from reasongen.validation.licensing import Kind, Piece
+from reasongen.validation.record import Record
 
 _NEAR = 28  # characters in which what is owned follows
 
@@ -165,6 +167,27 @@ def dated(
         if any(_is_an_events(one, grounds) for one in inside):
             told.add(clause)
             yield Act(start, end, ANY_KIND, clause)
+
+
+def quoted(
+    record: Record,
+    plain: str,
+    conditions: re.Pattern[str],
+    acts: Sequence[Act],
+    clauses: Sequence[tuple[int, int]],
+    pieces: Sequence[Piece],
+    grounds: Grounds,
+) -> Iterator[Act]:
+    """The user's own words handed back as a question or a condition (too heavy? 嫌重的话): all that such a clause says
+    is borne by one event that has a text, and something of it by that alone."""
+    written = [bit for bit, event in zip(grounds.events, record.events, strict=True) if event.text]
+    told = {act.clause for act in acts}
+    for start, end in clauses if written else ():
+        if (start, end) in told or not (plain.startswith("?", end) or conditions.search(plain, start, end)):
+            continue
+        masks = [one.said | one.denied for one in pieces if start <= one.start < end and one.kind is Kind.LICENSED]
+        if any(not mask & grounds.item for mask in masks) and any(all(m & bit for m in masks) for bit in written):
+            yield Act(start, start, ANY_KIND, (start, end))
 
 
 def _is_an_events(piece: Piece, grounds: Grounds) -> bool:

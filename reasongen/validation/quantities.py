@@ -55,6 +55,8 @@ class Reader:
         if not name and not match.group("counter") and self._bare_numeral(plain, match):
             return None
         dimension, unit, factor, offset = "count", "", 1.0, 0.0
+        if name == "bar" and value == 1.0 and not match.group("digits"):
+            name = ""  # one bar of soap
         if name:
             dimension, unit, what = self.licences.units.named[name]
             factor, offset = what.factor, what.offset
@@ -69,8 +71,12 @@ class Reader:
             low, high = 2 * value, 10 * value - 1  # 几百
         if tenths := match.groupdict().get("tenths"):
             low = high = value = value + _han_or_digits(tenths) / 10 ** len(tenths)
+        if more == "来":
+            low = 0.9 * low  # 三十来厘米 may be 28
         if more and more != "个半":
-            high = low + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
+            high = (
+                high + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
+            )
         low, high = self._approximate(plain, match, low, high)
         counter = "" if name else (match.group("counter") or "").strip()
         end = match.start("counter") if counter and self.licences.locale == "en" else match.end()

@@ -107,11 +107,16 @@ def joined(plain: str, found: list[Quantity]) -> list[Quantity]:
 
 def products(plain: str, found: Sequence[Quantity]) -> Iterator[Quantity]:
     """What 2 x 500 ml comes to: the evidence of a litre."""
-    for many, one in pairwise(found):
-        counted = many.dimension == "count" or (many.unit == one.unit and plain[many.start : many.end].isdigit())
-        if counted and one.dimension in _ADDED and _TIMES_MANY.fullmatch(plain, many.end, one.start):
-            many_of = float(plain[many.start : many.end]) if plain[many.start : many.end].isdigit() else many.point
-            yield replace(one, low=one.low * many_of, high=one.high * many_of, point=one.point * many_of)
+    for first, second in pairwise(found):
+        if not _TIMES_MANY.fullmatch(plain, first.end, second.start):
+            continue
+        for many, one in ((first, second), (second, first)):  # 2 x 500 ml, 10克×20包
+            digits = plain[many.start : many.end]
+            counted = many.dimension == "count" or (many.unit == one.unit and digits.isdigit())
+            if counted and one.dimension in _ADDED:
+                of_them = float(digits) if digits.isdigit() else many.point
+                yield replace(one, low=one.low * of_them, high=one.high * of_them, point=one.point * of_them)
+                break
 
 
 def _raw(plain: str, one: Quantity) -> float:
