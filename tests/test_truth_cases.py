@@ -37,6 +37,21 @@ def test_what_is_planted_is_stopped_and_what_is_true_passes(locale: str) -> None
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
+def test_lively_copy_is_seldom_refused_and_its_faults_are_stopped(locale: str) -> None:
+    found = [
+        (row, JUDGE.check(Record.model_validate(row)).outcome)
+        for row in rows("copy_cases.jsonl")
+        if row["locale"] == locale
+    ]
+    planted = [(row, outcome) for row, outcome in found if not row["true"]]
+    assert sum(outcome == "pass" for _, outcome in planted) <= 0.03 * len(planted)
+    assert [row["id"] for row, outcome in planted if outcome == "pass" and row["kind"] in STRICT] == []
+    true = [outcome for row, outcome in found if row["true"]]
+    assert true.count("refuse") <= 0.1 * len(true)
+    assert true.count("pass") >= 0.6 * len(true)
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
 def test_what_breaks_a_rule_is_stopped_and_what_is_lawful_is_not_refused(locale: str) -> None:
     found = [
         (row, JUDGE.check(Record(text=row["text"], locale=row["lang"]), rules_only=True).outcome)
