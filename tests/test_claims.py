@@ -404,6 +404,8 @@ HEAVY = LAMP | {
         {"event": "comment", "title": "Iron lamp", "category": "Home/Lighting", "count": 1, "text": "A wobbly clamp."}
     ]
 }
+TRIP = LAMP | {"events": [{"event": "purchase", "title": "Two weeks in Lisbon", "days_ago": 40, "count": 1}]}
+TOUR = STEAMER | {"events": [{"event": "browse", "title": "海岛七天攻略", "days_ago": 40, "count": 1}]}
 FLAVOUR = STEAMER | {"events": [{"event": "click", "title": "水彩纸", "category": "文具/画材", "count": 2}]}
 BALLS = changed(LAMP, title="Felt ball, set of six", description="For the dryer.", attributes={})
 CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
@@ -421,6 +423,9 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
         ("R18_polarity", CHALK, "A chalk bag with a belt.", "It comes with chalk and a belt."),
         # their own words, handed back as a question, are not told of the item
         ("R18_swap", HEAVY, "A wobbly clamp? This lamp has a brass arm.", "A wobbly clamp, and a brass arm."),
+        # a number inside a name counts nothing back; behind an act it does
+        ("R18_time", TRIP, "You booked two weeks in Lisbon; here is a lamp.", "You booked Lisbon two weeks ago."),
+        ("R18_time", TOUR, "你看过七天攻略，这是蒸笼。", "七天攻略你看了七天，这是蒸笼。"),
         ("R18_act", FLAVOUR, "水彩纸点过两遍，这是蒸笼。", "水彩纸买过两遍，这是蒸笼。"),
         ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),

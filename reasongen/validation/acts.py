@@ -16,6 +16,7 @@ from reasongen.validation.record import Event
 
 Turn = tuple[int, int, float, float]  # where a text says how often, and between which counts
 DAY = 86400.0
+UNBORNE = "decline"  # acts that no event bears: undone, left undone, or of others
 ANY_KIND: frozenset[str] = frozenset()
 OWNED = frozenset({"purchase", "own"})
 # What may stand between an English verb and its object.
@@ -113,7 +114,9 @@ class ActReader:
                 found.append(When(one.start, match.end(), one.low / DAY - room, one.high / DAY + room, exact=True))
             elif one.unit not in ROOM or one.low < DAY or not (mine := _in_clause(acts, one.start)):
                 continue
-            elif any(act.end <= one.start and self.since.fullmatch(plain, act.end, one.start) for act in mine):
+            elif not plain[one.end : one.end + 1].isalnum() and any(
+                act.end <= one.start and self.since.fullmatch(plain, act.end, one.start) for act in mine
+            ):  # 看过七天攻略 counts nothing back
                 found.append(When(one.start, one.end, one.low / DAY - room, one.high / DAY + room, exact=True))
             elif match := self.lately_behind.match(plain, one.end):
                 found.append(When(one.start, match.end(), 0, one.high / DAY + room, exact=True))
@@ -128,11 +131,13 @@ class ActReader:
 
 
 def _merged(found: Sequence[Act]) -> list[Act]:
-    """In the order of the text; words of two kinds at once (点过: clicked, or ordered) are one act, of either kind."""
+    """In the order of the text; words of two kinds at once (点过: clicked, or ordered) are one act, of either kind.
+    What no event bears stays so."""
     spans: dict[tuple[int, int], Act] = {}
     for act in found:
-        before = spans.get((act.start, act.end))
-        spans[act.start, act.end] = replace(act, kinds=act.kinds | before.kinds) if before else act
+        before = spans.get((act.start, act.end), act)
+        kinds = act.kinds | before.kinds
+        spans[act.start, act.end] = replace(act, kinds=frozenset({UNBORNE}) if UNBORNE in kinds else kinds)
     return sorted(spans.values(), key=lambda act: (act.start, -act.end))
 
 

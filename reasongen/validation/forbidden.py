@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reasongen.prompts.frame import Frame
+from reasongen.validation.acts import UNBORNE
 from reasongen.validation.facts import Facts
 from reasongen.validation.gate import category_of
 from reasongen.validation.licences import Licences
@@ -21,7 +22,7 @@ from reasongen.validation.prefilter import without_lookarounds
 from reasongen.validation.rules import Check, Policy, TermsCheck
 
 FORBIDDEN_VERSION = "1"  # rises with the code here
-UNBORNE = "decline"  # acts that no event bears: undone, left undone, or of others
+
 _DIGITS = "0123456789０１２３４５６７８９"
 _BRACKETS = "]［］【】〔〕"  # what is left of a mark, or is none; "[" begins one
 _CHOICE = re.compile(r"[\\^$.|*+()\[\]{}?]")
