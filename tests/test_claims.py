@@ -406,7 +406,8 @@ HEAVY = LAMP | {
 }
 TRIP = LAMP | {"events": [{"event": "purchase", "title": "Two weeks in Lisbon", "days_ago": 40, "count": 1}]}
 TOUR = STEAMER | {"events": [{"event": "browse", "title": "海岛七天攻略", "days_ago": 40, "count": 1}]}
-FLAVOUR = STEAMER | {"events": [{"event": "click", "title": "水彩纸", "category": "文具/画材", "count": 2}]}
+DISH = STEAMER | {"events": [{"event": "purchase", "title": "牛肉面", "category": "餐饮/面馆", "count": 2}]}
+PAPER = STEAMER | {"events": [{"event": "click", "title": "水彩纸", "category": "文具/画材", "count": 2}]}
 BALLS = changed(LAMP, title="Felt ball, set of six", description="For the dryer.", attributes={})
 CAKE = changed(LAMP, title="Plum cake", category="Food/Cake", description="It is not gluten-free.")
 HOUSE = changed(LAMP, title="Mill house", description="Its wall is of brick and its floor of slate.")
@@ -426,7 +427,15 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
         # a number inside a name counts nothing back; behind an act it does
         ("R18_time", TRIP, "You booked two weeks in Lisbon; here is a lamp.", "You booked Lisbon two weeks ago."),
         ("R18_time", TOUR, "你看过七天攻略，这是蒸笼。", "七天攻略你看了七天，这是蒸笼。"),
-        ("R18_act", FLAVOUR, "水彩纸点过两遍，这是蒸笼。", "水彩纸买过两遍，这是蒸笼。"),
+        # 点过 is clicked, or ordered
+        ("R18_count", DISH, "牛肉面点过两遍，这是蒸笼。", "牛肉面点过三遍，这是蒸笼。"),
+        (
+            "R18_act",
+            HEAVY,
+            "You grumbled about a wobbly clamp; this lamp has a brass arm.",
+            "You grumbled about a brass arm; here is a lamp.",
+        ),
+        ("R18_act", PAPER, "水彩纸点过两遍，这是蒸笼。", "水彩纸买过两遍，这是蒸笼。"),
         ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
         ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),

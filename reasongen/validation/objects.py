@@ -29,7 +29,8 @@ def named_events(
         if found:
             return found
     at = clauses.index(act.clause) if act.clause in clauses else 0
-    for near in (at, at - 1, at + 1):
+    own = any(act.clause[0] <= one.start < act.clause[1] and one.kind is Kind.LICENSED for one in pieces)
+    for near in (at,) if own else (at, at - 1, at + 1):  # a clause that names something names no other
         if 0 <= near < len(clauses):
             start, end = clauses[near]
             found = _best(_scores([one for one in pieces if start <= one.start < end], grounds))
