@@ -48,11 +48,12 @@ def read_field(lexicon: Lexicon, text: str) -> Field:
     if plain.endswith(lexicon.no_values):
         flags = bytearray(b"\1") * len(plain)
     measured = lexicon.reader.read(plain)
-    sizes = {at for start, end in lexicon.reader.sizes(plain, measured) for at in range(start, end)}
+    sizes = list(lexicon.reader.sizes(plain, measured))
     books: tuple[set[str], set[str]] = (set(), set())
     for key, start, at in _grams(plain) if lexicon.locale == "zh" else _words(plain):
-        if not sizes or not sizes.issuperset(range(start, start + len(key))):
-            books[bool(flags[at]) and key not in lexicon.denying].add(key)
+        if sizes and any(first <= start and start + len(key) <= last for first, last in sizes):
+            continue  # a stated height is its number: it lets nobody say high
+        books[bool(flags[at]) and key not in lexicon.denying].add(key)
     terms: tuple[set[str], set[str]] = (set(), set())
     for term, start in lexicon.terms_in(plain):
         if flags[start] and term not in lexicon.denying:
