@@ -436,6 +436,7 @@ OTHER = STEAMER | {"events": [{"event": "browse", "title": "竹制蒸锅 三层"
             "You grumbled about a brass arm; here is a lamp.",
         ),
         ("R18_act", PAPER, "水彩纸点过两遍，这是蒸笼。", "水彩纸买过两遍，这是蒸笼。"),
+        ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six sets of felt for the dryer."),
         ("R18_unit", BALLS, "Six balls of felt for the dryer.", "Six dryers for the balls."),
         ("R18_part", HOUSE, "A house with a brick wall.", "A house with a slate wall."),
         ("R18_attribute", WARM, "3000 K for colour temperature.", "3000 K for colour."),

@@ -87,8 +87,6 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity], sets: Abst
     behind = [piece for piece in case.pieces if one.end <= piece.start <= stop]
     after = [piece for piece in behind if piece.kind is Kind.LICENSED][:2]
     counts = [each for each in stated if supported(one, [each])]
-    if behind and not sets.isdisjoint(behind[0].keys):
-        return True  # 68 parts of any kind
     if any(each.beside.intersection(piece.keys) for each in counts for piece in after):
         return True
     of_item = any(each.beside & sets for each in counts)  # set of six: of the item, whose noun may stand behind six

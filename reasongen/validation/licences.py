@@ -53,6 +53,7 @@ class Words(Settings):
     `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
     `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
     `generic` (what begins a clause about the item's kind, NOUN),
+    `sets`: nouns that count the item itself (set of six). `quoting`: what hands a user's own words back (tired of …?).
     `having` (with, near) and `given` (included, behind it): what makes one of `things`, neutral nouns, a claim of the
     item,
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),

@@ -71,12 +71,12 @@ class Reader:
             low, high = 2 * value, 10 * value - 1  # 几百
         if tenths := match.groupdict().get("tenths"):
             low = high = value = value + _han_or_digits(tenths) / 10 ** len(tenths)
-        if more == "来":
-            low = 0.9 * low  # 三十来厘米 may be 28
         if more and more != "个半":
             high = (
                 high + (10 ** (len(str(int(low))) - 1) if low >= 10 and low % 10 == 0 else max(1.0, 0.1 * low)) - 1e-9
             )
+        if more == "来":
+            low = 0.9 * low  # 三十来厘米 may be 28
         low, high = self._approximate(plain, match, low, high)
         counter = "" if name else (match.group("counter") or "").strip()
         end = match.start("counter") if counter and self.licences.locale == "en" else match.end()
