@@ -6,8 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from forgotten import config_of, people, plant_world
 from hypothesis import settings
 from nights import ENVIRONMENT, local_session, write_small_world
 
@@ -34,3 +36,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sample world; who changes it copies it first."""
     return write_small_world(tmp_path_factory.mktemp("small") / "world")
+
+
+@pytest.fixture(scope="session")
+def lake_after_a_night(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with its inputs below it, one planted person in them, after one night; who changes it copies it."""
+    from reasongen.pipeline import generate_night
+
+    lake = tmp_path_factory.mktemp("planted") / "lake"
+    plant_world(lake, people(1))
+    generate_night(spark, config_of(lake))
+    return lake

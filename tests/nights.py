@@ -44,6 +44,9 @@ def local_session(warehouse: Path) -> SparkSession:
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
         .config("spark.databricks.delta.snapshotPartitions", "2")
         .config("spark.sql.shuffle.partitions", "2")
+        # Code for a thousand rows takes longer to make and compile than the rows; what spark-submit runs does it.
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.warehouse.dir", str(warehouse))
         .config("spark.ui.enabled", "false")
@@ -53,7 +56,7 @@ def local_session(warehouse: Path) -> SparkSession:
         .config(
             "spark.driver.extraJavaOptions",
             # Without room for code the JVM stops compiling after some hundred Spark stages, and every test crawls.
-            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m "
+            "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m "
             f"-Dlog4j2.configurationFile=file:{ROOT}/conf/log4j2.properties",
         )
         .getOrCreate()

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from forgotten import KEY, config_of, people, plant_world
+from forgotten import KEY, config_of
 from pyspark.sql import SparkSession
 
 from reasongen.config import NightConfig
@@ -21,19 +21,10 @@ LENIENT = ("gate.max_fallback_share=1", "gate.max_quarantined_share=1")
 PAIR = ["user_id", "item_id"]
 
 
-@pytest.fixture(scope="module")
-def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake after one night."""
-    lake = tmp_path_factory.mktemp("dislikes") / "lake"
-    plant_world(lake, people(1))
-    generate_night(spark, config_of(lake))
-    return lake
-
-
 @pytest.fixture
-def lake(nights: Path, tmp_path: Path) -> Path:
+def lake(lake_after_a_night: Path, tmp_path: Path) -> Path:
     """A copy, for one test."""
-    shutil.copytree(nights, tmp_path / "lake")
+    shutil.copytree(lake_after_a_night, tmp_path / "lake")
     return tmp_path / "lake"
 
 
@@ -93,7 +84,7 @@ def test_a_disliked_sentence_goes_at_once_and_never_comes_back(spark: SparkSessi
     assert "disliked" in codes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_many_users_reported_nobody_gets_any_more(spark: SparkSession, lake: Path) -> None:
     by_model = reasons(lake).filter(pl.col("source") == "model")
     counts = by_model.group_by("skeleton_hash").agg(pl.col("user_id").n_unique().alias("users"))
@@ -196,7 +187,7 @@ def test_the_forgotten_leave_the_list_and_do_not_come_back(
     assert take_feedback(spark, config).sentences == {"suppressed": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_is_forgotten_while_the_feedback_is_read_is_not_on_the_list(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

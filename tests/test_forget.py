@@ -214,6 +214,7 @@ def test_a_running_night_keeps_the_files_until_it_has_ended(spark: SparkSession,
     assert traces_below(lake, PLANTED) == {}
 
 
+@SLOW
 def test_a_night_that_was_killed_keeps_nothing(spark: SparkSession, lake: Path) -> None:
     with take_lease(f"{lake}/leases/recommendation", seconds=600) as lease:
         record_run(f"{lake}/runs", Run("dead", date(2026, 3, 2), "recommendation", lease.token))
@@ -232,7 +233,7 @@ def test_declared_readers_keep_the_files_for_their_time(spark: SparkSession, lak
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
+@LONG
 def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +250,7 @@ def test_a_forgetting_that_was_cut_off_is_completed_by_the_next(
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
+@LONG
 def test_of_two_forgettings_at_once_the_second_lists_them_and_leaves(spark: SparkSession, lake: Path) -> None:
     first, second = USERS[:10], USERS[10:]
     with take_lease(f"{lake}/leases/forget"):
@@ -306,7 +307,7 @@ def test_who_is_forgotten_while_a_night_judges_is_in_no_version_that_it_publishe
     assert told[1:] == [0]
 
 
-@SLOW
+@LONG
 def test_who_is_forgotten_while_a_night_generates_owns_no_sample_of_it(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +327,7 @@ def test_who_is_forgotten_while_a_night_generates_owns_no_sample_of_it(
     assert forget_users(spark, config_of(lake, "forget.inputs=false"), USERS).tables["generations"].rows == 0
 
 
-@SLOW
+@LONG
 def test_a_night_keeps_the_evidence_of_a_dead_one_that_it_goes_on_from(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +423,6 @@ def test_spark_hashes_users_as_python_does_and_its_plan_tells_no_key(spark: Spar
     assert hashlib.sha256(secret).hexdigest()[:16] != key.name
 
 
-def test_nobody_to_forget_is_a_fault(spark: SparkSession, lake: Path) -> None:
+def test_nobody_to_forget_is_a_fault(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least one id"):
-        forget_users(spark, config_of(lake), ["", " "])
+        forget_users(spark, config_of(tmp_path / "lake"), ["", " "])

@@ -156,11 +156,10 @@ def test_a_night_that_has_to_look_again_keeps_every_row_too(
 
 
 def test_one_event_more_costs_the_changed_prompts_of_its_user_alone(
-    spark: SparkSession, night_of: NightOf, world: Path, tmp_path: Path
+    spark: SparkSession, first: Run, night_of: NightOf, world: Path, tmp_path: Path
 ) -> None:
     """A user who had only looked at a thing buys it: the same evidence, by a stronger act."""
-    lake, events = tmp_path / "lake", tmp_path / "events"
-    generate_night(spark, night_of(root=lake))
+    lake, events = Path(shutil.copytree(night_of().root, tmp_path / "lake")), tmp_path / "events"
     before = reasons(night_of(root=lake))
     looked = before.explode("evidence").unnest("evidence", separator=".").filter(pl.col("evidence.action") == "browse")
     user, item = looked.sort("user_id", "item_id").select("user_id", "evidence.item_id").row(0)
@@ -169,7 +168,7 @@ def test_one_event_more_costs_the_changed_prompts_of_its_user_alone(
     bought = {"user_id": user, "item_id": item, "event": "purchase", "ts": datetime(2026, 2, 27, 9, tzinfo=UTC)}
     row = [tuple(bought.get(name) for name in table.columns)]
     spark.createDataFrame(row, table.schema).write.format("delta").mode("append").save(str(events))
-    run = generate_night(spark, night_of(f"inputs.events.path={events}", root=lake))
+    run = generate_night(spark, night_of(FAULTY, f"inputs.events.path={events}", root=lake))
     after = reasons(night_of(root=lake))
     key = ["user_id", "item_id", "scenario"]
     told = ["reason", "prompt_hash", "run_id", "published_at"]

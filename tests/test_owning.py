@@ -57,6 +57,7 @@ def wanted_owners(config: NightConfig) -> dict[str, str | None]:
     return found
 
 
+@pytest.mark.slow
 def test_a_sample_names_the_users_of_its_prompt_where_they_are_few_and_nobody_else(night: NightConfig) -> None:
     rows, wanted = samples(night), wanted_owners(night)
     told = {row["prompt_hash"]: row["owner"] for row in rows.to_dicts() if row["prompt_hash"] in wanted}
@@ -67,7 +68,7 @@ def test_a_sample_names_the_users_of_its_prompt_where_they_are_few_and_nobody_el
     assert not any(owner[:32].encode() in log for owner in rows["owner"].drop_nulls())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_night_finds_the_owners_as_they_are(spark: SparkSession, night: NightConfig) -> None:
     before, version = samples(night), DeltaTable(f"{night.root}/generations").version()
     again = night.model_copy(update={"serving": night.serving.model_copy(update={"renew_days": 31})})
@@ -135,7 +136,7 @@ def owners(root: Path) -> dict[str, str | None]:
     return dict(pl.read_delta(f"{root}/generations").select("prompt_hash", "owner").iter_rows())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_count_that_moves_a_little_moves_no_sample(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

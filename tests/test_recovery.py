@@ -71,8 +71,8 @@ def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) ->
     [
         pytest.param("prepare", True, True, False, marks=SLOW),
         pytest.param("write_samples", False, True, False, marks=LONG),
-        ("write_samples", True, True, True),
-        pytest.param("stage", True, True, True, marks=SLOW),
+        pytest.param("write_samples", True, True, True, marks=SLOW),
+        pytest.param("stage", True, True, True, marks=LONG),
         pytest.param("judge_night", False, True, True, marks=LONG),
         pytest.param("publish", False, True, True, marks=LONG),
         pytest.param("publish", True, True, True, marks=SLOW),
@@ -136,6 +136,7 @@ def test_a_night_that_died_after_its_last_line_stands_and_its_lease_is_taken_ove
     assert words(config).equals(undisturbed)
 
 
+@SLOW
 def test_a_run_beside_a_live_one_leaves_without_a_trace(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame
 ) -> None:
@@ -179,7 +180,7 @@ def test_a_sleeper_that_wakes_after_its_successor_writes_nothing(
     assert read_state(config) == state
 
 
-@SLOW
+@LONG
 def test_a_sleeper_writes_nothing_where_its_successor_died_before_it_wrote(
     spark: SparkSession, small_world: Path, tmp_path: Path
 ) -> None:

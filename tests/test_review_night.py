@@ -69,6 +69,7 @@ def decide(lake: Path, row: Waiting, verb: str, reviewer: str = "ann") -> None:
     add_decision(str(lake), Decision(*row.key, verb, *about))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_night_asks_about_what_would_serve_most_and_about_nobody(asked: Path) -> None:
     lake = asked / "lake"
     rows = read_waiting(str(lake))
@@ -104,6 +105,7 @@ def test_a_night_asks_about_what_would_serve_most_and_about_nobody(asked: Path) 
         assert "user_id" not in table.names
 
 
+@pytest.mark.slow
 def test_what_was_accepted_is_published_by_the_next_night_without_a_token(spark: SparkSession, lake: Path) -> None:
     config, before = settings(lake), reasons(lake)
     yes, no = read_waiting(str(lake))[:2]
@@ -167,7 +169,7 @@ def test_a_night_done_again_queues_only_what_is_left_of_its_number(spark: SparkS
     assert read_waiting(str(lake)) == second
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rule_that_is_withdrawn_takes_down_what_was_accepted_before(spark: SparkSession, lake: Path) -> None:
     config, yes = settings(lake), read_waiting(str(lake))[0]
     decide(lake, yes, "accept")

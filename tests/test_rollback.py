@@ -239,6 +239,7 @@ def change_users(lake: Path, user: str, **values: str) -> None:
     write_deltalake(lake / "users", changed.to_arrow(), mode="overwrite")
 
 
+@pytest.mark.long
 def test_the_whole_verdict_is_asked_not_the_policy_alone(spark: SparkSession, nights: Nights, tmp_path: Path) -> None:
     locales = Path(shutil.copytree(ROOT / "conf" / "locales", tmp_path / "locales"))
     english = (locales / "en.yaml").read_text()
@@ -250,6 +251,7 @@ def test_the_whole_verdict_is_asked_not_the_policy_alone(spark: SparkSession, ni
     assert long.height > 0
 
 
+@pytest.mark.long
 def test_a_path_with_a_space_hides_no_file(spark: SparkSession, nights: Nights, tmp_path: Path) -> None:
     lake = Path(shutil.copytree(nights.lake, tmp_path / "a lake"))
     here, there = (roll_back(spark, config_of(one), FIRST, dry_run=True) for one in (nights.lake, lake))
@@ -289,6 +291,7 @@ def test_beside_a_live_run_it_leaves_without_a_trace(spark: SparkSession, nights
     assert len(ledger(lake)) == 2
 
 
+@pytest.mark.long
 def test_one_that_slept_through_a_later_run_puts_nothing_back(
     spark: SparkSession, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +307,7 @@ def test_one_that_slept_through_a_later_run_puts_nothing_back(
     assert reasons(lake).equals(nights.second)
 
 
+@pytest.mark.long
 def test_it_is_not_done_before_another_reader_has_counted_its_rows(
     spark: SparkSession, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,12 +113,12 @@ def whole(night: Night) -> None:
     assert (Path(night.config.root) / "report" / "index.html").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_health_goes_from_tables_to_page(health: Night) -> None:
     whole(health)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_sensitive_item_ever_becomes_evidence(health: Night) -> None:
     sensitive = {key for key, row in health.items.items() if any(word in row["category"] for word in SENSITIVE)}
     told = {row["item_id"] for row in health.evidence()}
@@ -131,7 +131,7 @@ def test_no_sensitive_item_ever_becomes_evidence(health: Night) -> None:
     assert health.run.pairs["quarantined"] > health.run.pairs["candidates"] // 10  # nothing is left to say of most
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_complaint_and_no_cure_is_read_in_a_reason(health: Night) -> None:
     """They stand in tags and in an attribute, whose other half is told."""
     told = [row["attributes"] or {} for row in health.items.values()]
@@ -169,7 +169,7 @@ def test_a_hotel_is_counted_as_a_house_and_made_by_nobody(hotels: Night) -> None
     assert {row["facet"] for row in hotels.evidence()} == {"category", "tag", "attribute"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_courses_go_from_tables_to_page(courses: Night) -> None:
     whole(courses)
     assert any("门编程课" in text for text in courses.texts("zh"))

@@ -188,7 +188,7 @@ def test_beside_a_night_it_leaves_and_what_it_was_to_read_stays(spark: SparkSess
     assert len(stream_changes(spark, shop.config).runs) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_between_publish_and_checkpoint_it_does_nothing_twice(
     spark: SparkSession, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

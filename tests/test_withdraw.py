@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from forgotten import ROOT, config_of, people, plant_world
+from forgotten import ROOT, config_of
 from pyspark.sql import SparkSession
 
 from reasongen.errors import ConfigError
@@ -21,19 +21,10 @@ from reasongen.validation import Withdrawn, load_policy, plain
 LENIENT = ("gate.max_fallback_share=1", "gate.max_quarantined_share=1")
 
 
-@pytest.fixture(scope="module")
-def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake after one night."""
-    lake = tmp_path_factory.mktemp("withdraw") / "lake"
-    plant_world(lake, people(1))
-    generate_night(spark, config_of(lake))
-    return lake
-
-
 @pytest.fixture
-def lake(nights: Path, tmp_path: Path) -> Path:
+def lake(lake_after_a_night: Path, tmp_path: Path) -> Path:
     """A copy, for one test."""
-    shutil.copytree(nights, tmp_path / "lake")
+    shutil.copytree(lake_after_a_night, tmp_path / "lake")
     return tmp_path / "lake"
 
 
