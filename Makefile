@@ -24,7 +24,7 @@ AIRFLOW_ENV := PATH="$(CURDIR)/$(AIRFLOW)/venv/bin:$$PATH" AIRFLOW_HOME="$(CURDI
 DOCS := .local/docs
 DOCS_READY := $(DOCS)/.ready
 
-.PHONY: help setup world generate plan domain report airflow airflow-setup airflow-test docs docs-setup test test-slow test-long \
+.PHONY: help setup world generate plan domain cluster report airflow airflow-setup airflow-test docs docs-setup test test-slow test-long \
 	faults lint bench lock clean
 
 help: ## lists the targets
@@ -55,6 +55,9 @@ domain: setup ## another domain from files alone, sample tables to page: make do
 	$(PY) jobs/sample_world.py --config conf/scenarios/$(NAME)/world.yaml --out .local/$(NAME)/world
 	$(SUBMIT) jobs/generate.py --config conf/scenarios/$(NAME).yaml --json .local/$(NAME)/last-run.json
 	$(PY) jobs/report.py --config conf/scenarios/$(NAME).yaml
+
+cluster: world ## the same night on a Spark cluster of this machine, a master and two workers: .local/cluster/lake
+	$(PY) infra/cluster/standalone.py bash -c '$(SUBMIT) --master $$SPARK_MASTER --archives $$SHIPPED jobs/generate.py --config conf/standalone.yaml'
 
 report: setup ## the newest night's page for people, and an index: .local/lake/report/index.html
 	$(PY) jobs/report.py --config $(CONFIG)

@@ -56,6 +56,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "default.yaml": lambda path: load_config(path, INPUTS),  # names no input: an overlay does
     "local.yaml": load_config,
     "cluster.yaml": load_config,
+    "standalone.yaml": load_config,
     "places.yaml": load_config,
     "scenarios/*.yaml": load_config,
     "*references.yaml": lambda path: load_settings(ExampleConfig, path),

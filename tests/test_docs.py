@@ -29,7 +29,7 @@ MKDOCS = ROOT / ".local" / "docs" / "bin" / "mkdocs"
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
 OTHERS = {"train", "train_opinion", "tune", "evaluate", "promote", "sample_world", "experiment"}
 """Jobs that do not read the settings of a night."""
-ITS_OWN = ("spark.driver", "spark.executor", "spark.sql")
+ITS_OWN = ("spark.driver", "spark.executor", "spark.sql", "spark.task", "spark.speculation", "spark.dynamicAllocation")
 """Spark's own settings look like ours."""
 _SET = re.compile(r"--set ['\"]?([\w.]+)=")
 FOLDERS = "jobs|conf|benchmarks|reasongen|infra|tests|models|requirements|notebooks"
@@ -73,7 +73,7 @@ def test_every_option_of_a_job_exists(page: Page) -> None:
 
 @every_page
 def test_an_option_by_itself_belongs_to_some_job(page: Page) -> None:
-    known = {option for job in JOBS for option in options(f"jobs/{job.name}")} | {"--help", "--jars"}
+    known = {option for job in JOBS for option in options(f"jobs/{job.name}")} | {"--help", "--jars", "--archives"}
     alone = {code.split()[0].split("=")[0] for code in page.code if code.startswith("--")}
     assert alone - known == set()
 
