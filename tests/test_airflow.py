@@ -14,7 +14,7 @@ import pytest
 from nights import FILES, ROOT
 
 AIRFLOW = ROOT / ".local" / "airflow" / "venv" / "bin" / "python"
-SECONDS = 420
+SECONDS = 900
 
 pytestmark = [
     pytest.mark.slow,

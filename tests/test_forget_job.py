@@ -18,7 +18,7 @@ from reasongen.pipeline import read_users
 ROOT = Path(__file__).resolve().parent.parent
 PLANTED = people(3)
 USERS = [person.user for person in PLANTED]
-SECONDS = 420
+SECONDS = 900
 
 
 @pytest.fixture(scope="module")

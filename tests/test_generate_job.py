@@ -16,7 +16,7 @@ from nights import FILES, ROOT
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 420
+SECONDS = 900
 
 
 @pytest.fixture(scope="module")

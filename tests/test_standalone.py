@@ -22,7 +22,7 @@ from standalone import shipped, standalone
 
 pytestmark = pytest.mark.long
 
-SECONDS = 500
+SECONDS = 900
 LIMIT = 200
 SETS = (f"limit={LIMIT}", "engine.backend=torch", "engine.mask=true", "engine.threads=1", "gate.max_fallback_share=1")
 

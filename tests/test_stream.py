@@ -238,7 +238,7 @@ def test_a_job_killed_and_started_again_loses_and_doubles_nothing(
     assert pl.read_delta(f"{config.root}/reasons").height == 0
     before = pl.read_delta(f"{config.root}/generations").height
     assert before > 0
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=400)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=900)
     (run,) = json.loads(out.read_text())["runs"]
     assert (run["status"], run["kind"]) == ("published", "stream")
     assert run["samples"] == pl.read_delta(f"{config.root}/generations").height - before
