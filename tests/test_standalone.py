@@ -24,7 +24,14 @@ pytestmark = pytest.mark.long
 
 SECONDS = 900
 LIMIT = 200
-SETS = (f"limit={LIMIT}", "engine.backend=torch", "engine.mask=true", "engine.threads=1", "gate.max_fallback_share=1")
+SETS = (
+    f"limit={LIMIT}",
+    "engine.backend=torch",
+    "engine.retries=0",
+    "engine.mask=true",
+    "engine.threads=1",
+    "gate.max_fallback_share=1",
+)
 
 
 @pytest.fixture(scope="module")
