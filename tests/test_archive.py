@@ -70,6 +70,7 @@ def test_a_text_without_marks_is_kept_only_where_no_behaviour_was_shown(spark: S
     assert texts(spark, rows) == [(text, 1), (None, 1)]
 
 
+@pytest.mark.long
 def test_each_run_adds_what_it_published_once_even_where_it_died(
     spark: SparkSession, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def words(config: NightConfig) -> pl.DataFrame:
     return reasons(config).select(WORDS).sort(WORDS[:3])
 
 
+@pytest.mark.long
 def test_a_night_on_a_full_or_a_read_only_disk_leaves_what_stood_and_the_next_one_completes(
     spark: SparkSession, small_world: Path, tmp_path: Path, disk: tuple[Path, Callable[[str], None]]
 ) -> None:

@@ -262,7 +262,7 @@ def test_of_two_forgettings_at_once_the_second_lists_them_and_leaves(spark: Spar
     assert traces_below(lake, PLANTED) == {}
 
 
-@SLOW
+@LONG
 def test_who_is_forgotten_while_a_night_publishes_is_not_published(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_folder_of_sets_that_is_not_here_is_said_to_be_out_of_reach(spark: Spa
     assert "export.dir: out of reach" in receipt.text()
 
 
+@pytest.mark.long
 def test_real_nights_reach_a_store_and_so_do_maintenance_withdrawal_and_a_second_night(
     spark: SparkSession, tmp_path: Path, store: Redis
 ) -> None:

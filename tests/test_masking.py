@@ -116,7 +116,7 @@ def test_what_was_withdrawn_is_banned_and_enters_the_version(night_tools: tuple[
     assert (moved.version, mask_of(moved, TENT)) == (later.version, mask_of(later, TENT))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_night_under_masks_spends_fewer_samples_and_uses_what_was_written_without(
     spark: SparkSession, small_world: Path, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ def dies(spark: SparkSession, config: Any, step: str, *, after: bool = False) ->
 @pytest.mark.parametrize(
     ("step", "after", "evidence_is_used", "samples_are_used"),
     [
-        pytest.param("prepare", True, True, False, marks=SLOW),
+        pytest.param("prepare", True, True, False, marks=LONG),
         pytest.param("write_samples", False, True, False, marks=LONG),
         pytest.param("write_samples", True, True, True, marks=SLOW),
         pytest.param("stage", True, True, True, marks=LONG),
@@ -120,7 +120,7 @@ def test_evidence_of_other_tables_or_half_written_evidence_is_not_used(
     assert words(config).equals(undisturbed)
 
 
-@SLOW
+@LONG
 def test_a_night_that_died_after_its_last_line_stands_and_its_lease_is_taken_over(
     spark: SparkSession, small_world: Path, tmp_path: Path, undisturbed: pl.DataFrame
 ) -> None:

@@ -71,7 +71,7 @@ def test_what_was_tried_in_vain_is_not_paid_for_again(
     assert before.select(same).sort(same).equals(after.select(same).sort(same))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["stage", pytest.param("merge_changes", marks=pytest.mark.long)])
 def test_a_night_that_dies_between_two_tries_goes_on_from_there(
     spark: SparkSession, night: tuple[Run, Path], small_world: Path, tmp_path: Path, step: str

@@ -180,7 +180,7 @@ def test_a_rule_that_is_withdrawn_takes_down_what_was_accepted_before(spark: Spa
     assert reasons(lake).filter(pl.col("skeleton_hash") == yes.skeleton_hash).height == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rule_that_is_withdrawn_while_a_night_works_is_doubted_by_it(
     spark: SparkSession, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

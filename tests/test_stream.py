@@ -213,7 +213,7 @@ def test_tables_that_no_stream_can_read_are_named(spark: SparkSession, small_wor
         stream_changes(spark, night_over(small_world, tmp_path / "lake"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_job_killed_and_started_again_loses_and_doubles_nothing(
     spark: SparkSession, small_world: Path, tmp_path: Path
 ) -> None:
