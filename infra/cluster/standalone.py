@@ -4,13 +4,14 @@
 
 COMMAND finds SPARK_MASTER (spark://127.0.0.1:PORT) and SHIPPED, the value of `--archives`: the package as `package` and
 the weights as `models`, so that the executors take neither from this folder. What was started is ended, whatever
-COMMAND does.
+COMMAND does, and where this is ended itself, by Ctrl-C or a TERM.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv:
         print(__doc__, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     logs = PACKED / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with standalone(logs) as master:
