@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from reasongen.config import ExampleConfig, NightConfig, load_config, load_settings
 from reasongen.errors import ConfigError
 from reasongen.evaluation.grammar import load_grammar
-from reasongen.evidence.private import PrivateWords
 from reasongen.experiments.settings import ExperimentSettings
 from reasongen.prompts import load_locale, load_template
 from reasongen.quality import Suite
@@ -21,6 +20,7 @@ from reasongen.sample.sentences import Sentences
 from reasongen.training.opinion import OpinionSettings
 from reasongen.training.settings import FinetuneSettings, TrainSettings
 from reasongen.validation.licences import Acts, Synonyms, Units, Words
+from reasongen.validation.private import PrivateWords
 from reasongen.validation.rules import Evasions, load_rule
 
 CONF = Path(__file__).resolve().parent.parent / "conf"

@@ -26,9 +26,10 @@ from evidence_account import (
 )
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reasongen.evidence import catalogue, frames, history, load_private, support
+from reasongen.evidence import catalogue, frames, history, support
 from reasongen.prompts import Frame, Literals, load_locales
 from reasongen.schema import ACTIONS
+from reasongen.validation import load_private
 
 ROOT = Path(__file__).resolve().parent.parent
 ITEM_DDL = (

@@ -15,9 +15,10 @@ from pyspark.sql import SparkSession
 
 from reasongen.config import load_settings
 from reasongen.errors import ConfigError
-from reasongen.evidence import load_private
-from reasongen.evidence.private import PrivateWords, is_private
+from reasongen.evidence.private import is_private
 from reasongen.pipeline import generate_night
+from reasongen.validation import load_private
+from reasongen.validation.private import PrivateWords
 
 PRIVACY = Path(__file__).resolve().parent.parent / "conf" / "privacy"
 PRIVATE = load_private(PRIVACY, ["zh", "en"])

@@ -15,10 +15,11 @@ from pyspark.sql import SparkSession
 from jobs.report import main as report
 from reasongen.config import NightConfig, load_config
 from reasongen.errors import ConfigError
-from reasongen.evidence import catalogue, load_private
+from reasongen.evidence import catalogue
 from reasongen.pipeline import Run, generate_night
 from reasongen.prompts import load_locale, load_locales
 from reasongen.sample import load_world_settings, write_world
+from reasongen.validation import load_private
 
 SCENARIOS = ROOT / "conf" / "scenarios"
 DOMAINS = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))

@@ -10,7 +10,6 @@ frames      support → ranked evidence within the budget → what the prompt sh
 from reasongen.evidence.catalogue import catalogue
 from reasongen.evidence.frames import frames
 from reasongen.evidence.history import history
-from reasongen.evidence.private import Private, load_private
 from reasongen.evidence.support import support
 
-__all__ = ["Private", "catalogue", "frames", "history", "load_private", "support"]
+__all__ = ["catalogue", "frames", "history", "support"]

@@ -8,10 +8,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reasongen.config import EvidenceSettings
-from reasongen.evidence.private import Private, is_private
+from reasongen.evidence.private import is_private
 from reasongen.evidence.slots import NO_FACET_HERE, Slot, slots
 from reasongen.prompts import Locale
 from reasongen.prompts.neutral import TURN
+from reasongen.validation import Private
 
 TITLE_CHARS = {"zh": 20, "en": 40}
 WORD_CHARS = 24

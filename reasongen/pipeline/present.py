@@ -7,10 +7,11 @@ from pyspark.sql import functions as F
 
 from reasongen.config import NightConfig, SourceSettings
 from reasongen.errors import ContractError
-from reasongen.evidence import catalogue, load_private
+from reasongen.evidence import catalogue
 from reasongen.prompts import load_locales
 from reasongen.schema import ITEMS, Table
 from reasongen.tables import SourceFrame, clean_items, clean_users, read_source
+from reasongen.validation import load_private
 
 
 def newest(spark: SparkSession, source: SourceSettings, table: Table) -> SourceFrame:

@@ -12,12 +12,19 @@ from typing import Any
 from reasongen.config import NightConfig
 from reasongen.engine import decode_hash, model_version
 from reasongen.errors import ConfigError
-from reasongen.evidence import Private, load_private
 from reasongen.pipeline.judging import Judge
 from reasongen.pipeline.masking import Masking
 from reasongen.prompts import Locale, PromptTemplate, Renderer, load_locales, load_template
 from reasongen.quality import Suites, load_suites
-from reasongen.validation import Forbidden, Policy, WordingJudge, load_licences, load_policy
+from reasongen.validation import (
+    Forbidden,
+    Policy,
+    Private,
+    WordingJudge,
+    load_licences,
+    load_policy,
+    load_private,
+)
 
 TEMPLATE_FILE = "prompt_template.yaml"
 REFERENCE_TEMPLATE = "conf/prompts/reference.yaml"

@@ -4,6 +4,7 @@ whole.py       the whole verdict of code: structure, law, evidence
 verdict.py     the structural rules on one rendered text, all findings kept
 case.py        what a rule sees, what a finding is, limits per locale
 structure.py   the structural rules
+private.py     words that tell of a person; evidence without what they find
 withdrawn.py   what a person took down
 reviewed.py    what a person decided of a skeleton: doubts lifted, skeletons refused
 wording.py     what the words around the marks claim, against the frame
@@ -20,6 +21,7 @@ from reasongen.validation.case import Failure, limits_of
 from reasongen.validation.forbidden import Forbidden
 from reasongen.validation.gate import category_of, compile_policy, unlawful
 from reasongen.validation.licences import load_licences
+from reasongen.validation.private import Private, load_private
 from reasongen.validation.reviewed import Reviewed
 from reasongen.validation.rules import Policy, load_policy
 from reasongen.validation.verdict import PASSED, POLICY_VERSION, Verdict, judge
@@ -33,6 +35,7 @@ __all__ = [
     "Failure",
     "Forbidden",
     "Policy",
+    "Private",
     "Reviewed",
     "Rulebook",
     "Verdict",
@@ -44,6 +47,7 @@ __all__ = [
     "limits_of",
     "load_licences",
     "load_policy",
+    "load_private",
     "plain",
     "unlawful",
     "unless_disliked",

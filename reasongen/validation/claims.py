@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reasongen.validation.acts import ActReader, act_reader, done, times_said
+from reasongen.validation.binding import Binding, binding_of, bounds, figures
+from reasongen.validation.contrary import Opposites, contraries, denials, opposites_of, polarity
 from reasongen.validation.figures import numbers
 from reasongen.validation.gate import Finding
 from reasongen.validation.grounds import Grounds, ground
@@ -44,15 +46,15 @@ from reasongen.validation.relating import (
     Relations,
     causes,
     comparisons,
-    generalities,
     others,
     relations_of,
     samenesses,
     swaps,
+    unborne,
 )
 from reasongen.validation.rules import Action
 from reasongen.validation.supplied import components, supplied
-from reasongen.validation.told import circumstances, interests, lives, unseen, user_acts
+from reasongen.validation.told import circumstances, interests, lives, misquoted, unseen, user_acts
 from reasongen.validation.weekdays import DayReader, day_reader, days
 from reasongen.validation.words import clauses, keys_of
 
@@ -84,6 +86,8 @@ class ClaimJudge:
     having: re.Pattern[str]
     given: re.Pattern[str]
     days: DayReader
+    binding: Binding
+    opposites: Opposites
     opinion: Opinion | None = None
 
     def judge(
@@ -107,6 +111,9 @@ class ClaimJudge:
             open_words(case),
             names(case, self.lexicon),
             numbers(case, self.sets),
+            figures(case, self.binding),
+            bounds(case, self.binding),
+            contraries(case, self.opposites),
             days(case, self.days),
             polarity(case, self.lexicon),
             swaps(case, self.relations, self.lexicon),
@@ -120,7 +127,7 @@ class ClaimJudge:
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),
             others(case, self.relations, possible),
-            generalities(case, self.relations, possible),
+            unborne(case, self.relations, possible),
             nouns(case, self.pointing),
             told_of_other(case, self.pointing),
             acts_on_this(case, self.pointing),
@@ -129,6 +136,7 @@ class ClaimJudge:
             generic(case, self.pointing),
             unseen(case, self.acts),
             circumstances(case, self.acts),
+            misquoted(case),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]
@@ -185,8 +193,9 @@ class ClaimJudge:
 def claim_judge(licences: Licences) -> ClaimJudge:
     """Compile the checks of one language."""
     words, locale = licences.words, licences.locale
+    lexicon = compile_lexicon(licences)
     return ClaimJudge(
-        compile_lexicon(licences),
+        lexicon,
         act_reader(licences),
         relations_of(licences),
         pointing_of(licences),
@@ -197,6 +206,8 @@ def claim_judge(licences: Licences) -> ClaimJudge:
         one_of(words.having, locale),
         re.compile("|".join(f"(?:{one})" for one in words.given) or "(?!)"),
         day_reader(words.days, locale),
+        binding_of(licences, lexicon),
+        opposites_of(licences),
     )
 
 
@@ -212,31 +223,6 @@ def open_words(case: Case) -> Iterator[Finding]:
     action: Action = "block" if len(runs) >= MANY_OPEN else "human"
     for start, end in runs:
         yield finding("word", action, start, end, "wanted evidence, found none")
-
-
-def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
-    """Said where every field of the item denies it, or denied where every field says it."""
-    least = 2 if lexicon.locale == "zh" else 3
-    for piece in case.pieces:
-        said, denied = piece.said & case.grounds.item, piece.denied & case.grounds.item
-        if piece.kind is Kind.OPEN or piece.end - piece.start < least or not said | denied:
-            continue
-        if piece.kind is Kind.NEUTRAL and not lexicon.grammar.isdisjoint(piece.keys):
-            continue  # no tools are needed: "needs" tells nothing
-        if case.tells_of_user(piece.start) and (piece.said | piece.denied) & ~(case.grounds.item | case.grounds.user):
-            continue
-        if piece.negated and said and not denied and piece.kind is Kind.LICENSED:
-            yield finding("polarity", "human", piece.start, piece.end, "the evidence says it, the text denies it")
-        elif not piece.negated and denied and not said:
-            yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
-
-
-def denials(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
-    """What a renderer filled from evidence, denied."""
-    flags = lexicon.negation.denied(case.text.plain, whole=False) if case.filled else b""
-    for start, end in case.filled if 1 in flags else ():
-        if 1 in flags[start:end]:
-            yield finding("polarity", "human", start, end, "the evidence says it, the text denies it")
 
 
 def too_long(text: str) -> Finding:

@@ -48,7 +48,8 @@ class Words(Settings):
     patterns on normal text: `comparisons`, `causes` (promised effects), `therefore` (what makes one fact the cause of
     another), `relations` (with, beside, 搭配), `additives` (too, also), `itself` (a clause up to a noun that is the
     item: this), `same` (facet → the same brand), `others` (what other people think),
-    `general` (what is said of everything: every lamp has), `unnumbered` (a measure without a number: for days),
+    `unborne` (rule → what no evidence bears unless the item has it word for word: general, every lamp has; number, for
+    days; polarity, an answer to a question; life, where somebody is; act; cause; same; others),
     `this` (what stands before the item's noun), `copula` (is),
     `slots` and `as_slots` (between an attribute's name and its value, between the value and the name),
     `binders` (between two words about one part), `address` (you), `borne` (between a noun and the act done with it),
@@ -58,6 +59,8 @@ class Words(Settings):
     item,
     `endings` (of numbers of acts: times, 次), `conditions` (if, 若), `uses` (what one does with a noun class),
     `plurals` (what stands for more than one thing).
+    `bounds_before` and `bounds_after`: upper or lower, with an s before where the figure itself is not meant → what
+    bounds a figure from that side. `opposites`: rows of words that say the contrary of one another, parted by |.
     """
 
     version: int = Field(ge=1)
@@ -78,8 +81,7 @@ class Words(Settings):
     itself: Patterns = ()
     same: Mapping[str, Patterns] = Field(default_factory=dict)
     others: Patterns = ()
-    general: Patterns = ()
-    unnumbered: Patterns = ()
+    unborne: Mapping[str, Patterns] = Field(default_factory=dict)
     this: Patterns = ()
     copula: Patterns = ()
     slots: Patterns = ()
@@ -97,6 +99,9 @@ class Words(Settings):
     uses: Mapping[str, Patterns] = Field(default_factory=dict)
     plurals: Patterns = ()
     approximations: Mapping[str, Patterns]
+    bounds_before: Mapping[str, Patterns] = Field(default_factory=dict)
+    bounds_after: Mapping[str, Patterns] = Field(default_factory=dict)
+    opposites: tuple[str, ...] = ()
     counters: str = ""
     days: Days
 
@@ -111,8 +116,6 @@ class Words(Settings):
         "additives",
         "itself",
         "others",
-        "general",
-        "unnumbered",
         "this",
         "copula",
         "slots",
@@ -129,6 +132,11 @@ class Words(Settings):
     @classmethod
     def _all_bounded(cls, values: Patterns) -> Patterns:
         return tuple(bounded(value) for value in values)
+
+    @field_validator("unborne", "bounds_before", "bounds_after")
+    @classmethod
+    def _all_rows_bounded(cls, rows: Mapping[str, Patterns]) -> Mapping[str, Patterns]:
+        return {name: tuple(bounded(value) for value in values) for name, values in rows.items()}
 
 
 class Synonyms(Settings):

@@ -36,8 +36,7 @@ class Relations:
     causes: re.Pattern[str]
     therefore: re.Pattern[str]
     others: re.Pattern[str]
-    general: re.Pattern[str]
-    unnumbered: re.Pattern[str]
+    unborne: Mapping[str, re.Pattern[str]]
     asked: tuple[str, ...]
     prefilter: Prefilter
 
@@ -58,8 +57,7 @@ def relations_of(licences: Licences) -> Relations:
         "causes": one_of(words.causes, locale),
         "therefore": one_of(words.therefore, locale),
         "others": one_of(words.others, locale),
-        "general": one_of(words.general, locale),
-        "unnumbered": one_of(words.unnumbered, locale),
+        **{f"unborne {rule}": one_of(patterns, locale) for rule, patterns in words.unborne.items()},
         **{facet: one_of(patterns, locale) for facet, patterns in words.same.items()},
     }
     return Relations(
@@ -71,8 +69,7 @@ def relations_of(licences: Licences) -> Relations:
         asked["causes"],
         asked["therefore"],
         asked["others"],
-        asked["general"],
-        asked["unnumbered"],
+        {rule: asked[f"unborne {rule}"] for rule in words.unborne},
         tuple(asked),
         Prefilter([pattern.pattern for pattern in asked.values()]),
     )
@@ -275,15 +272,13 @@ def others(case: Case, relations: Relations, possible: Collection[str]) -> Itera
         yield finding("others", "human", *match.span(), "wanted evidence of other people")
 
 
-def generalities(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
-    """What is said of every thing, place or day: evidence tells of one item. And a measure without a number."""
-    for name, pattern, rule, wanted in (
-        ("general", relations.general, "general", "wanted evidence of all of them"),
-        ("unnumbered", relations.unnumbered, "number", "wanted a stated measure"),
-    ):
-        for match in pattern.finditer(case.text.plain) if name in possible else ():
+def unborne(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
+    """What is said of every thing or of nobody in particular, a measure without a number, an answer to a question,
+    where the user is: what no evidence of a shop bears, unless the item's own words have it."""
+    for rule, pattern in relations.unborne.items():
+        for match in pattern.finditer(case.text.plain) if f"unborne {rule}" in possible else ():
             if not any(match.group() in text for text in case.grounds.own.texts):
-                yield finding(rule, "human", *match.span(), wanted)
+                yield finding(rule, "human", *match.span(), "wanted evidence that has it word for word")
 
 
 def _stands_in_item(case: Case, said: str) -> bool:

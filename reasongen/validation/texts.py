@@ -18,6 +18,7 @@ from reasongen.validation.claims import Claim, ClaimJudge, claim_judge
 from reasongen.validation.gate import Compiled, Finding, compile_policy
 from reasongen.validation.licences import load_licences
 from reasongen.validation.opinion import load_opinion
+from reasongen.validation.private import Private, load_private
 from reasongen.validation.record import Record
 from reasongen.validation.rules import load_policy
 
@@ -43,10 +44,11 @@ class TextVerdict:
 
 @dataclass(frozen=True)
 class TextJudge:
-    """Rules and claims of every language."""
+    """Rules and claims of every language; `private`: what of the evidence nobody should be told."""
 
     gates: dict[str, Compiled]
     claims: dict[str, ClaimJudge]
+    private: Private | None = None
 
     def check(self, record: Record, *, rules_only: bool = False, bound: Sequence[Claim] = ()) -> TextVerdict:
         """The verdict on a record's text. `rules_only` asks the rule gate alone. A check that breaks refuses.
@@ -56,6 +58,7 @@ class TextJudge:
         findings = self.gates[record.locale].check(record.text, record.facts())
         claims: list[Claim] = []
         if not rules_only:
+            record = self.private.without(record) if self.private else record
             try:
                 more, claims = self.claims[record.locale].judge(record, bound=bound)
             except Exception as error:
@@ -82,11 +85,14 @@ def outcome_of(findings: Iterable[Finding]) -> Outcome:
 
 
 def load_text_judge(conf: str | Path, *, opinion: bool = True) -> TextJudge:
-    """Policies, licences and, with `opinion`, the second opinion below a folder conf/. Raises ConfigError that names
-    every fault."""
+    """Policies, licences, private words and, with `opinion`, the second opinion below a folder conf/.
+
+    Raises ConfigError that names every fault.
+    """
     policy = load_policy(Path(conf) / "policies")
     claims = {locale: claim_judge(load_licences(Path(conf) / "licences", locale)) for locale in LOCALES}
     if opinion:
         second = load_opinion(Path(conf) / "opinion" / "weights.json")
         claims = {locale: replace(one, opinion=second.get(locale)) for locale, one in claims.items()}
-    return TextJudge({locale: compile_policy(policy, locale) for locale in LOCALES}, claims)
+    private = load_private(Path(conf) / "privacy", LOCALES)
+    return TextJudge({locale: compile_policy(policy, locale) for locale in LOCALES}, claims, private)

@@ -113,3 +113,24 @@ def interests(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Itera
         near = [one for one in case.pieces if start <= one.start < end and one.kind is not Kind.OPEN]
         if not any((one.said | one.denied) & theirs for one in near):
             yield finding("interest", "human", *match.span(), "wanted a tag or an event that speaks of it")
+
+
+def misquoted(case: Case) -> Iterator[Finding]:
+    """You wrote that it was not sweet, where the comment says that it was: what a comment denies or says, turned round.
+
+    Asked of words that no field but the comment's own event bears."""
+    for act, named in zip(case.acts, case.named, strict=True):
+        if "comment" not in act.kinds:
+            continue
+        numbers = [one for one in named or range(len(case.record.events)) if case.record.events[one].text]
+        theirs = sum(case.grounds.events[one] for one in numbers)
+        for piece in case.pieces:
+            if not act.end <= piece.start < act.clause[1] or piece.kind is Kind.OPEN:
+                continue
+            if any(not case.grounds.heads[one].isdisjoint(piece.keys) for one in numbers):
+                continue  # a pan that nothing can be stewed in is a pan
+            said, denied = piece.said & theirs, piece.denied & theirs
+            if piece.negated and said and not denied:
+                yield finding("polarity", "human", piece.start, piece.end, "the comment says it, the text denies it")
+            elif not piece.negated and denied and not said:
+                yield finding("polarity", "block", piece.start, piece.end, "the comment denies it, the text says it")

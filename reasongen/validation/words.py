@@ -148,7 +148,8 @@ class Negation:
             for match in self.after.finditer(plain, start, end):
                 if any(first <= match.start() < last for first, last in kept):
                     continue
-                turned = b"\0" if flags[match.start()] else b"\1"  # not sugar-free has sugar
+                own = self.marks.search(plain, match.start(), match.end())  # lunch is not included: denied once
+                turned = b"\0" if flags[match.start()] and not own else b"\1"  # not sugar-free has sugar
                 flags[match.start() : match.end()] = turned * (match.end() - match.start())
         for match in self.reversals.finditer(plain):
             flags[match.start() : match.end()] = bytes(1 - one for one in flags[match.start() : match.end()])
