@@ -15,8 +15,8 @@ JUDGE = load_text_judge(Path(__file__).resolve().parent.parent / "conf", opinion
 LANTERN = {
     "title": "Fjord Camping Lantern",
     "description": "Shines for 12 hours on low and 3 hours on high. A steel hook and a canvas pouch. Charges before"
-    " use in 2 hours. Holds candles up to 9 cm. Batteries are not included; a tripod is sold separately. Two red filters and"
-    " five clear filters. The hook sits inside the lid.",
+    " use in 2 hours. Holds candles up to 9 cm. Batteries are not included; a tripod is sold separately. Two red"
+    " filters and five clear filters. The hook sits inside the lid.",
     "tags": ["lantern", "camping"],
     "attributes": {"weight": "310 g", "minimum age": "8", "hook": "steel", "pouch": "canvas"},
     "category": "outdoor/lanterns",

@@ -25,9 +25,12 @@ from reasongen.validation.words import clauses, words_of
 
 _NEAR = 16  # characters beside a figure in which its bound stands
 _SAME = 1e-6
-_PARTS = re.compile(r"(?<![a-z])(?:and|or|but|with|plus|while|on|at)(?![a-z])|[-–—]{2}| - ")
+_PARTS = re.compile(r"(?<![a-z])(?:and|or|but|with|plus|while)(?![a-z])|[-–—]{2}| - ")
 _STARTS = ("充满电", "满电", "充满", "充电", "charge", "charged")  # begin a time as much as they take one
 _ANY = ("个", "件", "只", "支", "把", "条", "块", "张", "样", "种", "款")  # count anything
+_PER = re.compile(
+    r" ?(?:(?:转|次)每?|/ ?|每|(?:per|an?|each|every) )(?P<unit>[a-z]{1,8}(?![a-z])|[秒分时天日周月年杯瓶])"
+)
 _OF_EN, _OF_ZH = re.compile(" of (?:the |its |pure |whole )?"), re.compile("的?")
 _MEASURE = re.compile("(?:净|总|约|为|是|有|只|仅|达|才|最|容量|重量?|长度?|宽度?|高度?|厚度?|直径|深度?){0,6}")
 _SUBJECT = re.compile(
@@ -42,6 +45,7 @@ class Figure(NamedTuple):
     quantity: Quantity
     zone: str
     sides: frozenset[str]
+    per: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +99,10 @@ def figures(case: Case, binding: Binding) -> Iterator[Finding]:
         bearers = [figure for figure in known if supported(one, [figure.quantity])]
         if not bearers:
             continue  # `numbers` answers for it
+        per = _per(plain, one.end)
+        if per and all(figure.per and figure.per != per for figure in bearers):
+            yield finding("unit", "block", one.start, one.end, "the evidence tells it per another unit")
+            continue
         others = [each for each in known if each not in bearers and each.quantity.dimension == one.dimension]
         around = list(_around(case, binding, number))
         if any(_in(piece, plain, bearers, binding) for piece in around):
@@ -146,8 +154,14 @@ def _figures(binding: Binding, plain: str) -> tuple[Figure, ...]:
         sides = binding.sides(plain, one)
         if not sides and found and found[-1].quantity.end in before and found[-1].quantity.dimension == one.dimension:
             sides = found[-1].sides  # up to 20 mm in wood and 10 mm in steel
-        found.append(Figure(one, _zone(binding, plain, first, one, last), sides))
+        found.append(Figure(one, _zone(binding, plain, first, one, last), sides, _per(plain, one.end)))
     return tuple(found)
+
+
+def _per(plain: str, at: int) -> str:
+    """The unit that a figure is told per: day of "60 g a day", 分 of 220转/分; empty for none."""
+    match = _PER.match(plain, at)
+    return (match.group("unit")[:3] if match.group("unit").isascii() else match.group("unit")) if match else ""
 
 
 def _zone(binding: Binding, plain: str, first: int, one: Quantity, last: int) -> str:
@@ -197,8 +211,8 @@ def _in(piece: Piece, plain: str, known: list[Figure], binding: Binding) -> bool
     """Whether the zone of one of the figures bears a piece."""
     letters = plain[piece.start : piece.end].strip("的它这其是用为")
     meant = {letters, *binding.lexicon.licensed_by(piece.keys[0] if piece.keys else letters)}
-    if binding.lexicon.locale == "zh":
-        return any(word in figure.zone for figure in known for word in meant)
+    if binding.lexicon.locale == "zh":  # a single character stands in many words
+        return any(len(word) > 1 and word in figure.zone for figure in known for word in meant)
     meant.update(piece.keys)
     return any(not _keys(figure.zone).isdisjoint(meant) for figure in known)
 

@@ -13,6 +13,14 @@ from reasongen.validation.licences import Licences
 from reasongen.validation.licensing import Kind
 from reasongen.validation.reading import Case, finding
 
+_VERB_DENIED = {
+    "en": re.compile(
+        r"(?: (?!and|or|but|with|for)[a-z]{2,12}){0,3}"
+        r" (?:(?:is|are|was|does|do|can|will|has|have)(?:n't| not)|cannot|won't|can't|never)(?![a-z])"
+    ),
+    "zh": re.compile("(?:它|也|都|则|就|并|可|需|要|得){0,2}(?:不|未|没|勿|免|另[备购配])"),
+}
+
 
 @dataclass(frozen=True)
 class Opposites:
@@ -49,8 +57,13 @@ def polarity(case: Case, lexicon: Lexicon) -> Iterator[Finding]:
             continue
         if piece.negated and said and not denied and piece.kind is Kind.LICENSED:
             yield finding("polarity", "human", piece.start, piece.end, "the evidence says it, the text denies it")
-        elif not piece.negated and denied and not said:
+        elif not piece.negated and denied and not said and not _denied_behind(case, piece.end, lexicon.locale):
             yield finding("polarity", "block", piece.start, piece.end, "the evidence denies it, the text says it")
+
+
+def _denied_behind(case: Case, at: int, locale: str) -> bool:
+    """Whether the verb that follows denies what stands before it: lunch isn't part of it, 宠物不接待."""
+    return _VERB_DENIED[locale].match(case.text.plain, at, case.clause_of(at - 1)[1]) is not None
 
 
 def denials(case: Case, lexicon: Lexicon) -> Iterator[Finding]:

@@ -73,6 +73,8 @@ def _of_another(case: Case, one: Quantity, stated: Sequence[Quantity]) -> bool:
     if one.dimension == "count":
         return False
     start, end = case.clause_of(one.start)
+    start = max([start, *(each.end for each in case.quantities if start < each.end <= one.start)])
+    end = min([end, *(each.start for each in case.quantities if one.end <= each.start < end)])
     near = {key for piece in case.pieces if start <= piece.start < end for key in piece.keys}
     named = [each for name, each in case.grounds.named_quantities() if each.dimension == one.dimension and name & near]
     named += [each for each in stated if each.dimension == one.dimension and one.aspects & each.aspects]
@@ -87,8 +89,12 @@ def _same_noun(case: Case, one: Quantity, stated: Sequence[Quantity], sets: Abst
     behind = [piece for piece in case.pieces if one.end <= piece.start <= stop]
     after = [piece for piece in behind if piece.kind is Kind.LICENSED][:2]
     counts = [each for each in stated if supported(one, [each])]
-    if any(each.beside.intersection(piece.keys) for each in counts for piece in after):
+    said = [*after, *(one for one in behind[:2] if one.said & case.grounds.item and sets.isdisjoint(one.keys))]
+    if any(each.beside.intersection(piece.keys) for each in counts for piece in said):
         return True
+    name = next((piece for piece in reversed(case.pieces) if piece.end == one.start - 1), None)
+    if name and any(case.text.plain[name.start : one.end] in text for text in case.grounds.own.texts):
+        return True  # the number of a name: Ridge 4 has
     of_item = any(each.beside & sets for each in counts)  # set of six: of the item, whose noun may stand behind six
     named = takewhile(lambda piece: piece.kind is Kind.LICENSED, behind)
     return not after or (of_item and any(case.grounds.head.intersection(piece.keys) for piece in named))

@@ -10,11 +10,13 @@ from reasongen.validation.lexicon import NAME, Lexicon
 from reasongen.validation.licensing import Kind
 from reasongen.validation.reading import Case, finding
 
+_OF_UNITS = "°℃℉"
+
 
 def signs(case: Case) -> Iterator[Finding]:
     """Pictures and symbols say what words would have to prove."""
     for at, written in enumerate(case.text.plain):
-        shown = ord(written) > 0xA0 and unicodedata.category(written) in ("So", "Sk")
+        shown = ord(written) > 0xA0 and unicodedata.category(written) in ("So", "Sk") and written not in _OF_UNITS
         if shown and not any(written in text for text in case.grounds.own.texts):
             yield finding("sign", "human", at, at + 1, "wanted evidence, found none")
 

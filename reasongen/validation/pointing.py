@@ -23,6 +23,10 @@ from reasongen.validation.words import clauses, keys_of, words_of
 
 # Where a clause turns to the item.
 _TURNS = re.compile(r" - |(?<![a-z])(?:this|these|it|its|here|there|so|which|while)(?![a-z])|[这此本它—]")
+# Attributes of the whole: a part may share them.
+_WHOLE = re.compile(
+    "material|fabric|colou?r|flavou?r|scent|size|weight|type|style|origin|finish|材质|材料|面料|颜色|口味|香型"
+)
 _VALUE = re.compile("[a-z]{3,14}|[\u4e00-\u9fff]{2,8}")
 _ARTICLES = ("the", "a", "an", "that", "的", "那", "那款")
 _SECOND = re.compile(r" and (?=(?:its|the|an?) )")  # begins what is told of another part
@@ -114,19 +118,29 @@ def slots(case: Case, pointing: Pointing) -> Iterator[Finding]:
     rows = [(normalise(name).plain, normalise(value).plain) for name, value in attributes.items()]
     for name, own in rows:
         others = [value for _, value in rows if value and value not in own and own not in value]
-        words = [word for value in others for word in _VALUE.findall(value) if word not in own and word not in name]
+        words = _of_parts(name, own, rows)
         for at in (match.start() for match in re.finditer(re.escape(name), plain)) if name else ():
             if any(len(longer) > len(name) and plain.startswith(longer, at) for longer, _ in rows):
                 continue
             link = pointing.slots.match(plain, at + len(name))
             behind = link.end() if link else at + len(name)
             before = pointing.as_slots.search(plain, max(0, at - 24), at)
-            right_before = plain[:at].removesuffix(" " if pointing.locale == "en" else "的")
-            if any(
+            told = any(
                 plain.startswith(value, behind) or (before and plain.endswith(value, 0, before.start()))
                 for value in others
-            ) or right_before.endswith(tuple(words)):
+            )
+            right_before = re.split("[ ,.;-]", plain[:at].rstrip(" -的"))[-1]
+            zh = pointing.locale == "zh"
+            if told or any(right_before.endswith(word) if zh else right_before == word for word in words):
                 yield finding("attribute", "human", at, at + len(name), "wanted the value of this attribute")
+
+
+def _of_parts(name: str, own: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Words that other attributes have of other parts: a steel hook beside a canvas pouch is no canvas hook."""
+    if _WHOLE.search(name):
+        return []
+    values = [value for part, value in rows if value not in own and own not in value and not _WHOLE.search(part)]
+    return [word for value in values for word in _VALUE.findall(value) if word not in own and word not in name]
 
 
 def generic(case: Case, pointing: Pointing) -> Iterator[Finding]:

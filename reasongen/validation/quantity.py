@@ -14,7 +14,7 @@ from reasongen.validation.numerals import DIGITS
 CONVERTED = 0.03  # a conversion may round so much of its value
 _ADDED = ("mass", "volume", "charge", "energy")  # of several things of one size these add up
 _TIMES_MANY = re.compile(" ?[x×*] ?")
-_TIMES = re.compile(r"(?: ?(?:[x×*~\-–—]|by|to|至|到|乘) ?)(?:and )?$")
+_TIMES = re.compile(r"(?: ?(?:[x×*~\-–—]|by|up to|to|至|到|乘) ?)(?:and )?$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,5 +282,7 @@ def unborne(case: Case, relations: Relations, possible: Collection[str]) -> Iter
 
 
 def _stands_in_item(case: Case, said: str) -> bool:
+    if any(said in text for text in case.grounds.own.texts):
+        return True
     keys = said.split() if said.isascii() else [said]
     return all(map(case.grounds.item_says, keys))

@@ -132,5 +132,10 @@ def misquoted(case: Case) -> Iterator[Finding]:
             said, denied = piece.said & theirs, piece.denied & theirs
             if piece.negated and said and not denied:
                 yield finding("polarity", "human", piece.start, piece.end, "the comment says it, the text denies it")
-            elif not piece.negated and denied and not said:
+            elif (
+                not piece.negated
+                and denied
+                and not said
+                and not any(one.negated for one in case.pieces if act.clause[0] <= one.start < act.clause[1])
+            ):
                 yield finding("polarity", "block", piece.start, piece.end, "the comment denies it, the text says it")

@@ -39,6 +39,10 @@ _SCOPE_END = {
     "en": re.compile(r"(?<![a-z])(?:but|and|yet|so|though|while|when|if|until|because|that|with)(?![a-z])"),
     "zh": re.compile("的|时候|也|就|却|但|而|可能"),
 }
+_TURNS = {  # a denied verb denies nothing beyond: it dries quickly but is not waterproof
+    "en": re.compile(r"(?<![a-z])(?:but|yet|though|although|while|whereas)(?![a-z])"),
+    "zh": re.compile("但是?|却|而(?!且|是)|不过|可是"),
+}
 _REACH = {"en": 34, "zh": 7}  # characters that a negation reaches at most
 _IN_ONE = ("无", "零", "免")  # marks that make one word with what they deny
 _WHOLE = {"en": re.compile(r"not|[a-z]{2,6}n't|cannot|never"), "zh": re.compile("暂?不|未|勿|别|非")}
@@ -134,10 +138,15 @@ class Negation:
         kept = [match.span() for match in self.kept.finditer(plain)]
         for start, end in clauses(plain):
             for match in self.marks.finditer(plain, start, end):
-                if any(first <= match.start() < last for first, last in kept):
+                if any(first < match.end() and match.start() < last for first, last in kept):
                     continue
                 if whole and _WHOLE[self.locale].fullmatch(match.group()):
-                    flags[start:end] = b"\1" * (end - start)
+                    first = max(
+                        [start, *(one.end() for one in _TURNS[self.locale].finditer(plain, start, match.start()))]
+                    )
+                    turn = _TURNS[self.locale].search(plain, match.end(), end)
+                    last = turn.start() if turn else end
+                    flags[first:last] = b"\1" * (last - first)
                     continue
                 stop = min(end, match.end() + _REACH[self.locale])
                 ended = _SCOPE_END[self.locale].search(plain, match.end() + 1, stop)
