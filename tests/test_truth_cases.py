@@ -52,6 +52,21 @@ def test_lively_copy_is_seldom_refused_and_its_faults_are_stopped(locale: str) -
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
+def test_what_others_wrote_of_other_items_is_told_apart(locale: str) -> None:
+    """Writers who saw no rule: half of the reasons are false, most with the item's own words."""
+    found = [
+        (row, JUDGE.check(Record.model_validate(row)).outcome)
+        for row in rows("fresh_cases.jsonl")
+        if row["locale"] == locale
+    ]
+    planted = [outcome for row, outcome in found if not row["true"]]
+    true = [outcome for row, outcome in found if row["true"]]
+    assert planted.count("pass") <= 0.09 * len(planted)
+    assert true.count("refuse") <= 0.1 * len(true)
+    assert true.count("pass") >= 0.6 * len(true)
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
 def test_what_breaks_a_rule_is_stopped_and_what_is_lawful_is_not_refused(locale: str) -> None:
     found = [
         (row, JUDGE.check(Record(text=row["text"], locale=row["lang"]), rules_only=True).outcome)

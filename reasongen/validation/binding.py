@@ -105,6 +105,8 @@ def figures(case: Case, binding: Binding) -> Iterator[Finding]:
             continue
         others = [each for each in known if each not in bearers and each.quantity.dimension == one.dimension]
         around = list(_around(case, binding, number))
+        if binding.lexicon.locale == "en":  # 20 beech pieces of a marble run: what stands behind counts
+            around = [piece for piece in around if piece.start >= one.end] or around
         if any(_in(piece, plain, bearers, binding) for piece in around):
             continue
         if any(_in(piece, plain, others, binding) for piece in around):
@@ -186,6 +188,8 @@ def _around(case: Case, binding: Binding, number: int) -> Iterator[Piece]:
             continue
         if piece.kind is Kind.NEUTRAL and binding.lexicon.locale == "zh":
             continue
+        if any(other is not one and other.start < piece.end and piece.start < other.end for other in case.quantities):
+            continue  # 至24千克, of another figure
         if not binding.lexicon.grammar.isdisjoint((plain[piece.start : piece.end], *piece.keys)):
             continue
         if before and plain[first : piece.start].strip(" 的") == "" and binding.lexicon.locale == "zh":
@@ -260,6 +264,8 @@ def _of_other_stuff(case: Case, binding: Binding, one: Quantity, bearers: list[F
         return False
     if any(counter in plain[behind.start : behind.end] for counter in {one.counter, *counters} - {""}):
         return False  # 二十个茶包 of 20包
+    if zh and any(plain[behind.start : behind.end] in figure.zone for figure in bearers):
+        return False
     return not _is_head(case, behind, plain) and not _in(behind, plain, bearers, binding)
 
 

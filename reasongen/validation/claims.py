@@ -136,7 +136,7 @@ class ClaimJudge:
             generic(case, self.pointing),
             unseen(case, self.acts),
             circumstances(case, self.acts),
-            misquoted(case),
+            misquoted(case, self.lexicon.negation),
         )
         findings = [_placed(case, one) for check in checks for one in check]
         findings = [one for one in findings if not _filled(one, bound)]

@@ -277,6 +277,8 @@ def unborne(case: Case, relations: Relations, possible: Collection[str]) -> Iter
     where the user is: what no evidence of a shop bears, unless the item's own words have it."""
     for rule, pattern in relations.unborne.items():
         for match in pattern.finditer(case.text.plain) if f"unborne {rule}" in possible else ():
+            if rule == "same" and any(start < match.end() <= end for start, end in case.filled):
+                continue  # the same [e1.name]: a renderer fills it from an attribute that both have
             if not any(match.group() in text for text in case.grounds.own.texts):
                 yield finding(rule, "human", *match.span(), "wanted evidence that has it word for word")
 

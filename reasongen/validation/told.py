@@ -9,6 +9,7 @@ from reasongen.validation.acts import ANY_TIME, Act, ActReader, done, happened
 from reasongen.validation.gate import Finding
 from reasongen.validation.licensing import Kind
 from reasongen.validation.reading import Case, finding
+from reasongen.validation.words import Negation
 
 
 def user_acts(case: Case) -> Iterator[Finding]:
@@ -115,15 +116,19 @@ def interests(case: Case, acts: ActReader, conditions: re.Pattern[str]) -> Itera
             yield finding("interest", "human", *match.span(), "wanted a tag or an event that speaks of it")
 
 
-def misquoted(case: Case) -> Iterator[Finding]:
-    """You wrote that it was not sweet, where the comment says that it was: what a comment denies or says, turned round.
+def misquoted(case: Case, negation: Negation) -> Iterator[Finding]:
+    """You wrote that it was not sweet, where the comment says that it was: what a comment says or denies, turned round.
 
-    Asked of words that no field but the comment's own event bears."""
+    Asked where the one denies and the other does not; a denial's reach differs with the words around it."""
     for act, named in zip(case.acts, case.named, strict=True):
         if "comment" not in act.kinds:
             continue
         numbers = [one for one in named or range(len(case.record.events)) if case.record.events[one].text]
         theirs = sum(case.grounds.events[one] for one in numbers)
+        comment_denies = any(negation.marks.search(case.record.events[one].text.lower()) for one in numbers)
+        text_denies = negation.marks.search(case.text.plain, *act.clause) is not None
+        if comment_denies == text_denies:
+            continue
         for piece in case.pieces:
             if not act.end <= piece.start < act.clause[1] or piece.kind is Kind.OPEN:
                 continue
@@ -132,10 +137,5 @@ def misquoted(case: Case) -> Iterator[Finding]:
             said, denied = piece.said & theirs, piece.denied & theirs
             if piece.negated and said and not denied:
                 yield finding("polarity", "human", piece.start, piece.end, "the comment says it, the text denies it")
-            elif (
-                not piece.negated
-                and denied
-                and not said
-                and not any(one.negated for one in case.pieces if act.clause[0] <= one.start < act.clause[1])
-            ):
+            elif not piece.negated and denied and not said:
                 yield finding("polarity", "block", piece.start, piece.end, "the comment denies it, the text says it")
