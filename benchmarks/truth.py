@@ -3,9 +3,9 @@
 python benchmarks/truth.py [--half tune|held|all] [--cases own|shared|copy|fresh] [--json FILE]
 
 shared: truth_cases.jsonl and policy_cases.jsonl beside the checkout; own: those of tests/cases; copy: reasons of 50
-items there by a copywriter who never saw the rules, livelier than the others; fresh: of 110 items by four writers who
-saw neither rules nor verdicts, half of the reasons false in the item's own words. The halves are cut by the sha256 of the
-item (reasons) or the sentence (rules), half of each language's items, of each rule's sentences; or as the cases say.
+items there by a copywriter who never saw the rules, livelier than the others; fresh: of 158 items by six writers who
+saw neither rules nor verdicts, half of the reasons false in the item's own words. Halves are cut by the sha256 of the
+item (reasons) or the sentence (rules): half of each language's items, of each rule's sentences; or as the cases say.
 """
 
 from __future__ import annotations

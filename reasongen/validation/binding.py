@@ -31,6 +31,7 @@ _ANY = ("个", "件", "只", "支", "把", "条", "块", "张", "样", "种", "�
 _PER = re.compile(
     r" ?(?:(?:转|次)每?|/ ?|每|(?:per|an?|each|every) )(?P<unit>[a-z]{1,8}(?![a-z])|[秒分时天日周月年杯瓶])"
 )
+_SPACE = re.compile(" (?:of )?(?:the )?")
 _OF_EN, _OF_ZH = re.compile(" of (?:the |its |pure |whole )?"), re.compile("的?")
 _MEASURE = re.compile("(?:净|总|约|为|是|有|只|仅|达|才|最|容量|重量?|长度?|宽度?|高度?|厚度?|直径|深度?){0,6}")
 _SUBJECT = re.compile(
@@ -258,7 +259,7 @@ def _of_other_stuff(case: Case, binding: Binding, one: Quantity, bearers: list[F
     counters = {each.quantity.counter for each in bearers if each.quantity.dimension == "count"}
     if one.counter and one.counter not in _ANY and not counters & {"", one.counter, *_ANY}:
         return True  # 80 pages, where 80 pictures are told
-    link = (_OF_ZH if zh else _OF_EN).match(plain, one.end)
+    link = (_OF_ZH if zh else _SPACE if one.dimension == "share" else _OF_EN).match(plain, one.end)
     behind = next((piece for piece in case.pieces if link and piece.start == link.end()), None)
     if behind is None or behind.kind is not Kind.LICENSED or not behind.said & case.grounds.item:
         return False

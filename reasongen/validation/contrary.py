@@ -15,11 +15,11 @@ from reasongen.validation.reading import Case, finding
 
 _VERB_DENIED = {
     "en": re.compile(
-        r"(?: (?!and|or|but|with|for)[a-z]{2,12}){0,3}"
+        r"(?:'s)?(?: (?!and|or|but|with|for)[a-z]{2,12}){0,3}"
         r" (?:(?:is|are|was|does|do|can|will|has|have)(?:n't| not)|cannot|won't|can't|never|not|excluded"
         r"|sold (?:separately|apart))(?![a-z])"
     ),
-    "zh": re.compile("(?:它|也|都|则|就|并|可|需|要|得){0,2}(?:不|未|没|勿|免|另[备购配])"),
+    "zh": re.compile("[月日号]?(?:它|也|都|则|就|并|可|需|要|得){0,2}(?:不|未|没|勿|免|另[备购配])"),
 }
 
 

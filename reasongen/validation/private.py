@@ -6,12 +6,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from reasongen.config import Settings, load_settings
+from reasongen.validation.fields import REMEMBERED
 from reasongen.validation.record import Event, Record, User
 from reasongen.validation.rules import bounded
 
@@ -77,18 +78,24 @@ class Private:
         no tag counts, and else none that does. What is left keeps its number."""
         item = record.item
         own = "\n".join((item.title, item.category, *item.tags, *item.attributes, *item.attributes.values()))
-        if self._items.search(own.lower()):
+        if _holds(self._items, own.lower()):
             return record.model_copy(update={"events": tuple(_NOTHING for _ in record.events), "user": User()})
-        tags = tuple(tag for tag in record.user.tags if not self._told.search(tag.lower()))
+        tags = tuple(tag for tag in record.user.tags if not _holds(self._told, tag.lower()))
         events = tuple(map(self._event, record.events))
         if tags == record.user.tags and events == record.events:
             return record
         return record.model_copy(update={"events": events, "user": User(tags=tags)})
 
     def _event(self, event: Event) -> Event:
-        if self._items.search(f"{event.title}\n{event.category}".lower()):
+        if _holds(self._items, f"{event.title}\n{event.category}".lower()):
             return _NOTHING
-        return event.model_copy(update={"text": ""}) if event.text and self._told.search(event.text.lower()) else event
+        return event.model_copy(update={"text": ""}) if event.text and _holds(self._told, event.text.lower()) else event
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _holds(pattern: re.Pattern[str], text: str) -> bool:
+    """Items and titles come again with every user."""
+    return pattern.search(text) is not None
 
 
 def load_private(folder: str | Path, locales: Iterable[str]) -> Private:

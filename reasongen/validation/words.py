@@ -43,7 +43,7 @@ _TURNS = {  # a denied verb denies nothing beyond: it dries quickly but is not w
     "en": re.compile(r"(?<![a-z])(?:but|yet|though|although|while|whereas)(?![a-z])"),
     "zh": re.compile("但是?|却|而(?!且|是)|不过|可是"),
 }
-_REACH = {"en": 34, "zh": 7}  # characters that a negation reaches at most
+_REACH = {"en": 34, "zh": 10}  # characters that a negation reaches at most
 _IN_ONE = ("无", "零", "免")  # marks that make one word with what they deny
 _WHOLE = {"en": re.compile(r"not|[a-z]{2,6}n't|cannot|never"), "zh": re.compile("暂?不|未|勿|别|非")}
 
