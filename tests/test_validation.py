@@ -43,6 +43,7 @@ GOOD = {
         "喜欢DIY的您，不妨了解[i.brand]的[i.title]。",
         "它三季可用，[i.name]为[i.attr]，和[e1.title]一样。",
         "[i.title]的标签是“[i.word1]”。",
+        "您看过[e1.items]，也看过[e1.title]，[i.this]两点都符合。",
     ],
     "en": [
         "[e1.items] went into your basket [e1.when]; [i.title] is [i.word1] too.",

@@ -108,6 +108,7 @@ def test_what_reads_as_a_refusal_is_no_sharing(told: str) -> None:
         ("zh", "[e1.items]你都买过，[i.title]同属这类。"),
         ("zh", "你把[e1.items]买回了家，还看过[e2.title]，[i.this]跟它们都有关。"),
         ("zh", "这里还有[i.this]，颜色那栏写着[i.attr]。"),
+        ("zh", "你买过[e1.items]，也看过[e2.items]，[i.this]两点都符合。"),
     ],
 )
 def test_what_the_frame_bears_passes(locale: str, text: str) -> None:
@@ -130,6 +131,7 @@ def test_what_the_frame_bears_passes(locale: str, text: str) -> None:
         ("zh", "[i.this][i.word1]，烘得好些。", "R18_word", "烘"),
         ("zh", "[i.this]不[i.word1]。", "R18_polarity", "防水"),
         ("zh", "你看过[e2.items]，[i.this]跟它们算同类。", "R18_plural", "它们"),
+        ("zh", "你看过[e2.items]，[i.this]两点都符合。", "R18_plural", "两点都"),
         ("zh", "[i.this]，想吃点什么时可以想到它。", "R18_use", "吃"),
     ],
 )

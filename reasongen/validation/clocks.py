@@ -9,7 +9,7 @@ from reasongen.validation.facts import han_number
 from reasongen.validation.numerals import DIGITS, ENGLISH, HAN_NUMBER, english_number
 
 _CLOCK_ZH = re.compile(
-    rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:(?<!一)点|点(?=[半整钟]|一刻|三刻)|时(?!间))(?!整?[一-九]?[个只]|多|数|评|赞|击|开(?![门车饭始放业席])|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
+    rf"(?P<part>早上?|上午|中午|下午|傍晚|晚上?|夜里|凌晨)?(?P<hour>{DIGITS}|{HAN_NUMBER})(?:(?<!一)点|点(?=[半整钟]|一刻|三刻)|时(?!间))(?!整?[一-九]?[个只]|都|皆|均|多|数|评|赞|击|开(?![门车饭始放业席])|餐|缀|心)(?P<rest>半|整|钟|一刻|三刻|(?:{DIGITS}|{HAN_NUMBER})分?)?"
 )
 _CLOCK = re.compile(
     r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?"
