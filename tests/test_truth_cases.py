@@ -61,7 +61,7 @@ def test_what_others_wrote_of_other_items_is_told_apart(locale: str) -> None:
     ]
     planted = [outcome for row, outcome in found if not row["true"]]
     true = [outcome for row, outcome in found if row["true"]]
-    assert planted.count("pass") <= 0.09 * len(planted)
+    assert planted.count("pass") <= 0.11 * len(planted)
     assert true.count("refuse") <= 0.1 * len(true)
     assert true.count("pass") >= 0.6 * len(true)
 
