@@ -140,7 +140,7 @@ def test_the_reference_has_every_setting_every_column_and_every_rule(made: dict[
     night = made["reference/settings.md"]
     shown = [path for path, _, _ in settings.fields(NightConfig) if not path.startswith("inputs.")]
     assert [path for path in shown if f"| `{path}` |" not in night] == []
-    assert "| `engine.samples` | `1` | whole number, at least 1, at most 16 | per prompt, 1-16 |" in night
+    assert "| `engine.samples` | `1` | whole number, at least 1, at most 16 | per prompt, 1-16; of several" in night
     columns = [column.name for table in schema.INPUTS.values() for column in table.columns]
     columns += [column.name for table in schema.OUTPUTS.values() for column in table.columns]
     assert [name for name in columns if f"| `{name}` |" not in made["reference/tables.md"]] == []

@@ -75,6 +75,18 @@ def test_pairs_take_different_samples_of_one_prompt(judge_: Judge) -> None:
     assert [judge_.choose(pair, frame(), LITERALS, samples(*GOOD)).sample for pair in range(6)] == [0, 1, 2, 0, 1, 2]
 
 
+def test_of_samples_that_pass_the_most_specific_is_taken_whoever_asks(judge_: Judge) -> None:
+    """What names the user's evidence before what any user might be told, what names more of the item before less."""
+    anybody = "[i.title] may suit you, as [i.a] that is [i.word1]."
+    rich = "You bought [e1.items] before, so [i.title] may suit you, and it is [i.word1]."
+    given = samples(anybody, GOOD[0], rich)
+    assert {judge_.choose(pair, frame(), LITERALS, given).sample for pair in range(6)} == {2}
+    assert {judge_.choose(pair, frame(), LITERALS, samples(anybody, GOOD[0], CUT)).sample for pair in range(6)} == {1}
+    assert (
+        judge_.choose(3, frame(), LITERALS, samples(CUT, CUT, anybody, rich)).sample == 2
+    )  # the fourth is no usual one
+
+
 def test_what_was_made_for_another_pair_changes_no_choice(judge_: Judge) -> None:
     """The fixture's night makes three samples of a prompt; further ones are there because some pair had none."""
     for pair in range(6):
@@ -90,7 +102,7 @@ def test_the_choice_does_not_see_in_which_order_samples_arrive(judge_: Judge) ->
 
 
 def test_a_refused_sample_gives_way_to_the_next_and_is_kept_with_its_rule(judge_: Judge) -> None:
-    choice = judge_.choose(0, frame(), LITERALS, samples(UNKNOWN, NUMBER, GOOD[0]))
+    choice = judge_.choose(0, frame(), LITERALS, samples(UNKNOWN, GOOD[1].replace("already", "9 times"), GOOD[0]))
     assert choice.sample == 2
     assert [(sample, verdict.failures[0].rule) for sample, _, verdict in choice.refused] == [
         (0, "unknown_reference"),

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from reasongen.pipeline.doubting import DOUBTED, doubted
 from reasongen.prompts import Frame, Literals, Rendered, Renderer
+from reasongen.prompts.skeleton import specificity
 from reasongen.validation import (
     PASSED,
     POLICY_VERSION,
@@ -148,12 +149,14 @@ def number_of(user: str, item: str) -> int:
 
 
 def in_turn(pair: int, samples: Sequence[Sample], usual: int) -> list[Sample]:
-    """The samples in the order in which this pair asks them: the `usual` ones, which its number (`number_of`) rotates,
-    then those that were made because some pair had none that passed. So such a pair changes no other's choice."""
+    """The samples in the order in which this pair asks them: the `usual` ones, the most specific first and those alike
+    rotated by its number (`number_of`), then those that were made because some pair had none that passed. So such a
+    pair changes no other's choice."""
     ordered = sorted(samples)
     first = [sample for sample in ordered if sample.sample < usual]
     turn = pair % len(first) if first else 0
-    return first[turn:] + first[:turn] + ordered[len(first) :]
+    rotated = first[turn:] + first[:turn]
+    return sorted(rotated, key=lambda one: specificity(one.text), reverse=True) + ordered[len(first) :]
 
 
 def judging(judge_: Judge) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

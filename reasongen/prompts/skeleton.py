@@ -65,3 +65,11 @@ def _tidy(piece: str, after_mark: bool, before_mark: bool, spaced: bool) -> str:
         piece = f" {piece}"
     needs_space = before_mark and (piece[-1:].isalnum() or piece.endswith((",", ".", ";", ":")))
     return f"{piece} " if needs_space else piece
+
+
+@lru_cache(maxsize=1 << 16)
+def specificity(skeleton: str) -> tuple[int, int]:
+    """How little else a sentence would be true of: the rows of the user's evidence that it names, then its marks. What
+    names no row would do for every user, what names no mark for every item."""
+    marks = {match.group() for match in MARK.finditer(skeleton)}
+    return len({mark[1:3] for mark in marks if mark[1] == "e"}), len(marks)
