@@ -20,13 +20,15 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def judged(name: str, locale: str) -> list[tuple[dict[str, Any], str]]:
+    """The rows of a language, each with its verdict."""
+    own = (row for row in rows(name) if row["locale"] == locale)
+    return [(row, JUDGE.check(Record.model_validate(row)).outcome) for row in own]
+
+
 @pytest.mark.parametrize("locale", ["zh", "en"])
 def test_what_is_planted_is_stopped_and_what_is_true_passes(locale: str) -> None:
-    found = [
-        (row, JUDGE.check(Record.model_validate(row)).outcome)
-        for row in rows("truth_cases.jsonl")
-        if row["locale"] == locale
-    ]
+    found = judged("truth_cases.jsonl", locale)
     planted = [(row, outcome) for row, outcome in found if not row["true"]]
     passed = [row["text"] for row, outcome in planted if outcome == "pass"]
     assert len(passed) <= 0.03 * len(planted), passed
@@ -38,11 +40,7 @@ def test_what_is_planted_is_stopped_and_what_is_true_passes(locale: str) -> None
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
 def test_lively_copy_is_seldom_refused_and_its_faults_are_stopped(locale: str) -> None:
-    found = [
-        (row, JUDGE.check(Record.model_validate(row)).outcome)
-        for row in rows("copy_cases.jsonl")
-        if row["locale"] == locale
-    ]
+    found = judged("copy_cases.jsonl", locale)
     planted = [(row, outcome) for row, outcome in found if not row["true"]]
     assert sum(outcome == "pass" for _, outcome in planted) <= 0.03 * len(planted)
     assert [row["id"] for row, outcome in planted if outcome == "pass" and row["kind"] in STRICT] == []
@@ -54,11 +52,7 @@ def test_lively_copy_is_seldom_refused_and_its_faults_are_stopped(locale: str) -
 @pytest.mark.parametrize("locale", ["zh", "en"])
 def test_what_others_wrote_of_other_items_is_told_apart(locale: str) -> None:
     """Writers who saw no rule: half of the reasons are false, most with the item's own words."""
-    found = [
-        (row, JUDGE.check(Record.model_validate(row)).outcome)
-        for row in rows("fresh_cases.jsonl")
-        if row["locale"] == locale
-    ]
+    found = judged("fresh_cases.jsonl", locale)
     planted = [outcome for row, outcome in found if not row["true"]]
     true = [outcome for row, outcome in found if row["true"]]
     assert planted.count("pass") <= 0.11 * len(planted)
