@@ -1,5 +1,5 @@
-"""Sixty nights over tables of which one row in a hundred changes by the day; each file of the lake ages a day between
-two nights, so that retention, vacuum and the cleaning of logs work as in sixty days:
+"""Night after night over tables of which one row in a hundred changes by the day; each file of the lake ages a day
+between two nights, so that retention, vacuum and the cleaning of logs work as in so many days:
 
 python benchmarks/night.py --only days
 """
@@ -24,11 +24,11 @@ from reasongen.pipeline import generate_night, maintain_tables
 from reasongen.pipeline.progress import say
 from reasongen.schema import OUTPUTS
 
-NIGHTS, CHANGED, DAY = 60, 0.01, 86_400
+CHANGED, DAY = 0.01, 86_400
 KEEP_HOURS = 168.0
 
 
-def days(rounds: int) -> dict[str, Any]:
+def days(nights: int) -> dict[str, Any]:
     """Seconds and samples of a changed night beside the first one, and what the lake weighs in the end."""
     folder = BENCH / "days-inputs"
     shutil.rmtree(folder, ignore_errors=True)
@@ -37,7 +37,7 @@ def days(rounds: int) -> dict[str, Any]:
     shutil.rmtree(plain.root, ignore_errors=True)
     rng, told = random.Random(0), list[tuple[float, int, int]]()
     with session(plain) as spark:
-        for number in range(NIGHTS):
+        for number in range(nights):
             night = date(2026, 3, 2) + timedelta(days=number)
             if number:
                 _next_day(folder, night, rng)
@@ -47,7 +47,7 @@ def days(rounds: int) -> dict[str, Any]:
             run = generate_night(spark, config)
             told.append((rest(run, time.monotonic() - began), run.samples, len(_prompts(config) - before)))
             say(f"bench: night {number + 1} {told[-1][0]:.1f} s, {run.samples:,} samples, {told[-1][2]:,} new prompts")
-            if number % 7 == 6 or number == NIGHTS - 1:
+            if number % 7 == 6 or number == nights - 1:
                 maintain_tables(spark, str(config.root), keep_hours=KEEP_HOURS, retention=config.retention)
             _age(Path(config.root))
         for _ in range(8):  # a week and a day later: the last nights' old files go
@@ -57,6 +57,7 @@ def days(rounds: int) -> dict[str, Any]:
     later = told[1:]
     whole, fresh = (sum(size[at] for size in sizes.values()) for at in (0, 1))
     return {
+        "nights": nights,
         "pairs": 5 * USERS_OF["days"],
         "first night without the engine, seconds": round(told[0][0], 1),
         "a changed night, median": round(statistics.median(seconds for seconds, *_ in later), 1),

@@ -1,11 +1,11 @@
-"""The night's figures:  python benchmarks/night.py [--only NAME …] [--rounds N] [--json FILE]
+"""The night's figures:  python benchmarks/night.py [--only NAME …] [--rounds N] [--nights N] [--json FILE]
 
 scale     10 times the pairs and events; everything but the engine against a bare Spark job
 skew      a hot item and a heavy user against the even case
 prompts   distinct prompts per pair by budget and template; prompts that a new day changes
 memory    peak memory of driver and executor on a cluster of one
 second    a night with nothing new
-days      sixty nights of one per cent changes: seconds, samples, and what the lake weighs then
+days      --nights of one per cent changes: seconds, samples, and what the lake weighs then
 lookup    one user's reasons, before and after maintenance
 variety   skeletons and openings of the last `make generate`, and what its model's corpus holds of them
 first     where the last `make generate` spent its seconds
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help="one figure; repeatable")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds whose median counts")
+    parser.add_argument("--nights", type=int, default=60, help="of days: how many, each about a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as data, beside what it held before")
     args = parser.parse_args(argv)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -40,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     names = args.only or NAMES
     if len(names) == 1:
-        figures = _measure(names[0], args.rounds)
+        figures = _measure(names[0], args.nights if names[0] == "days" else args.rounds)
         _print(names[0], figures)
         if args.json:
             _keep(args.json, names[0], figures)
         return 0
-    codes = [_child(name, args.rounds, args.json) for name in names]
+    codes = [_child(name, args) for name in names]
     return max(codes)
 
 
@@ -59,9 +60,10 @@ def _measure(name: str, rounds: int) -> dict[str, Any]:
     return {**FIGURES, "days": days, "lookup": lookup, "memory": memory, "variety": night_variety}[name](rounds)
 
 
-def _child(name: str, rounds: int, file: Path | None) -> int:
-    told = [sys.executable, str(HERE / "night.py"), "--only", name, "--rounds", str(rounds)]
-    return subprocess.run([*told, *(["--json", str(file)] if file else [])], check=False).returncode
+def _child(name: str, args: argparse.Namespace) -> int:
+    told = [sys.executable, str(HERE / "night.py"), "--only", name, "--rounds", str(args.rounds)]
+    told += ["--nights", str(args.nights), *(["--json", str(args.json)] if args.json else [])]
+    return subprocess.run(told, check=False).returncode
 
 
 def _print(name: str, figures: dict[str, Any]) -> None:

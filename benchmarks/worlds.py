@@ -20,7 +20,7 @@ from reasongen.tables import open_spark, read_sources
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".local" / "bench"
 ITEMS = 20_000
-USERS_OF = {"days": 4_000, "small": 20_000, "big": 200_000, "hot-item": 200_000, "heavy-user": 200_000}
+USERS_OF = {"days": 1_000, "small": 20_000, "big": 200_000, "hot-item": 200_000, "heavy-user": 200_000}
 """Each user has 5 pairs and 50 events. hot-item: item 0 in 10 % of all pairs. heavy-user: 1 M of the events are his."""
 
 
