@@ -106,6 +106,11 @@ def test_a_chinese_sentence_is_stopped_beside_a_true_one(rule: str, true: str, f
     assert rule in codes(false, "zh")
 
 
+def test_a_table_of_figures_is_read_by_a_person() -> None:
+    assert "R18_number" in codes("It weighs 310 g. " * 17, "en")
+    assert codes("It weighs 310 g.", "en") == set()
+
+
 def test_what_the_item_says_of_itself_word_for_word_may_be_said() -> None:
     said = LANTERN | {"description": "Only for camping. Shines all night on one charge."}
     assert codes("Only for camping.", "en", said) == set()

@@ -23,6 +23,7 @@ from reasongen.validation.quantity import Quantity, supported
 from reasongen.validation.reading import Case, finding
 from reasongen.validation.words import clauses, words_of
 
+MANY = 16  # figures; a sentence with more is a table, which a person reads
 _NEAR = 16  # characters beside a figure in which its bound stands
 _SAME = 1e-6
 _PARTS = re.compile(r"(?<![a-z])(?:and|or|but|with|plus|while)(?![a-z])|[-–—]{2}| - ")
@@ -91,6 +92,9 @@ def figures(case: Case, binding: Binding) -> Iterator[Finding]:
     """A figure of the evidence told of what the evidence tells with another figure, or with none."""
     if not case.quantities or not (known := _figures_of(case, binding)):
         return
+    if len(case.quantities) > MANY:
+        yield finding("number", "human", 0, case.quantities[-1].end, f"wanted at most {MANY} figures")
+        return
     plain, told = case.text.plain, [(when.start, when.end) for when in case.whens] + [turn[:2] for turn in case.turns]
     for number, one in enumerate(case.quantities):
         if any(start <= one.start and one.end <= end for start, end in told) or case.tells_of_user(one.start):
@@ -104,7 +108,8 @@ def figures(case: Case, binding: Binding) -> Iterator[Finding]:
         if per and all(figure.per and figure.per != per for figure in bearers):
             yield finding("unit", "block", one.start, one.end, "the evidence tells it per another unit")
             continue
-        others = [each for each in known if each not in bearers and each.quantity.dimension == one.dimension]
+        mine = set(map(id, bearers))
+        others = [each for each in known if each.quantity.dimension == one.dimension and id(each) not in mine]
         around = list(_around(case, binding, number))
         if binding.lexicon.locale == "en":  # 20 beech pieces of a marble run: what stands behind counts
             around = [piece for piece in around if piece.start >= one.end] or around
@@ -118,7 +123,7 @@ def figures(case: Case, binding: Binding) -> Iterator[Finding]:
 
 def bounds(case: Case, binding: Binding) -> Iterator[Finding]:
     """At most, where the evidence says at least; below six, where it says six."""
-    known = _figures_of(case, binding) if case.quantities else []
+    known = _figures_of(case, binding) if 0 < len(case.quantities) <= MANY else []
     for one in case.quantities:
         sides = binding.sides(case.text.plain, one)
         if not sides or case.tells_of_user(one.start):
