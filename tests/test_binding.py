@@ -16,7 +16,7 @@ LANTERN = {
     "title": "Fjord Camping Lantern",
     "description": "Shines for 12 hours on low and 3 hours on high. A steel hook and a canvas pouch. Charges before"
     " use in 2 hours. Holds candles up to 9 cm. Batteries are not included; a tripod is sold separately. Two red"
-    " filters and five clear filters. The hook sits inside the lid.",
+    " filters and five clear filters. The hook sits inside the lid. It burns 4 g an hour. All filters are glass.",
     "tags": ["lantern", "camping"],
     "attributes": {"weight": "310 g", "minimum age": "8", "hook": "steel", "pouch": "canvas"},
     "category": "outdoor/lanterns",
@@ -68,6 +68,10 @@ ENGLISH = [
     ("R18_polarity", "You wrote that the lampion was flimsy.", "You wrote that the lampion was sturdy."),
     ("R18_attribute", "A steel hook and a canvas pouch.", "A canvas hook and a steel pouch."),
     ("R18_general", "A lantern for camping.", "Only for camping."),
+    ("R18_general", "Every filter is glass.", "Every hook is steel."),
+    ("R18_polarity", "The tripod isn't part of it.", "The tripod is part of it."),
+    ("R18_unit", "It burns 4 g an hour.", "It burns 4 g a day."),
+    ("R18_unit", "A lantern of 310 g.", "With 310 g of canvas."),
     ("R18_number", "It charges in 2 hours.", "It charges in minutes."),
     ("R18_life", "A lantern for camping, with a steel hook.", "Your body made a baby; a lantern with a steel hook."),
     ("R18_act", "You bought a folding stool.", "You ate on the folding stool."),
@@ -80,6 +84,7 @@ CHINESE = [
     ("R18_unit", "保温12小时。", "保温20小时。"),
     ("R18_unit", "附4片茶滤。", "附6片茶滤。"),
     ("R18_unit", "适合3岁以上使用。", "适合3岁以下使用。"),
+    ("R18_unit", "壶身配6个杯子。", "附6个密封圈。"),
     ("R18_number", "容量900毫升。", "容量不到900毫升。"),
     ("R18_polarity", "开盖前请放气。", "开盖后请放气。"),
     ("R18_polarity", "壶盖内有密封圈。", "壶盖外有密封圈。"),
