@@ -50,11 +50,11 @@ from reasongen.validation.relating import (
     relations_of,
     samenesses,
     swaps,
-    unborne,
 )
 from reasongen.validation.rules import Action
 from reasongen.validation.supplied import components, supplied
 from reasongen.validation.told import circumstances, interests, lives, misquoted, unseen, user_acts
+from reasongen.validation.unborne import unborne
 from reasongen.validation.weekdays import DayReader, day_reader, days
 from reasongen.validation.words import clauses, keys_of
 
@@ -127,7 +127,7 @@ class ClaimJudge:
             comparisons(case, self.relations, possible),
             causes(case, self.relations, self.lexicon, possible),
             others(case, self.relations, possible),
-            unborne(case, self.relations, possible),
+            unborne(case, self.relations.unborne, possible),
             nouns(case, self.pointing),
             told_of_other(case, self.pointing),
             acts_on_this(case, self.pointing),

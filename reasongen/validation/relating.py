@@ -17,15 +17,11 @@ from reasongen.validation.licences import Licences, one_of
 from reasongen.validation.licensing import Kind, Piece
 from reasongen.validation.prefilter import Prefilter
 from reasongen.validation.reading import Case, finding
-from reasongen.validation.words import clauses, words_of
 
 _THIS_IS = re.compile(
     r"(?<![a-z])(?:this|these|it|they)(?: [a-z'-]{2,14}){0,3} (?:is|are|has|have|comes)(?![a-z])"
     r"|[这它][^,。是有]{0,8}(?:是|有|也是|也有)"
 )
-
-_ALL = re.compile("(?:every|any|all|each|both|no)(?: the| of the)? (?P<noun>[a-z'-]{2,14})")
-_EACH = re.compile("(?<![a-z])(?:every|all|each|both|any|no|not|without|only)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -274,34 +270,6 @@ def others(case: Case, relations: Relations, possible: Collection[str]) -> Itera
     """What other people like, think or do: no evidence tells of them."""
     for match in relations.others.finditer(case.text.plain) if "others" in possible else ():
         yield finding("others", "human", *match.span(), "wanted evidence of other people")
-
-
-def unborne(case: Case, relations: Relations, possible: Collection[str]) -> Iterator[Finding]:
-    """What is said of every thing or of nobody in particular, a measure without a number, an answer to a question,
-    where the user is: what no evidence of a shop bears, unless the item's own words have it."""
-    for rule, pattern in relations.unborne.items():
-        for match in pattern.finditer(case.text.plain) if f"unborne {rule}" in possible else ():
-            if rule == "same" and any(start < match.end() <= end for start, end in case.filled):
-                continue  # the same [e1.name]: a renderer fills it from an attribute that both have
-            if rule == "general" and _all_told(case, match.group()):
-                continue
-            if not any(match.group() in text for text in case.grounds.own.texts):
-                yield finding(rule, "human", *match.span(), "wanted evidence that has it word for word")
-
-
-def _all_told(case: Case, said: str) -> bool:
-    """Whether the item's texts tell something of all or none of the same: "every bed is" where "all beds are"."""
-    match = _ALL.match(said)
-    if match is None:
-        return False
-    keys = {key for word in words_of(match.group("noun")) for key in word.keys}
-    parts = (
-        text[start:end]
-        for text in case.grounds.own.texts
-        for start, end in clauses(text)
-        if _EACH.search(text[start:end])
-    )
-    return any(not keys.isdisjoint(key for word in words_of(part) for key in word.keys) for part in parts)
 
 
 def _stands_in_item(case: Case, said: str) -> bool:
