@@ -111,6 +111,14 @@ def test_a_chinese_sentence_is_stopped_beside_a_true_one(rule: str, true: str, f
     assert rule in codes(false, "zh")
 
 
+@pytest.mark.parametrize("text", ["Good on the road, in separated bags.", "A roller blind of 10 kg."])
+def test_a_comment_that_tells_of_no_person_stays(text: str) -> None:
+    event = EVENTS[1] | {"text": text}
+    record = Record.model_validate({"locale": "en", "text": "x", "item": LANTERN, "events": [event]})
+    assert JUDGE.private is not None
+    assert JUDGE.private.without(record).events[0].text == text
+
+
 def test_a_table_of_figures_is_read_by_a_person() -> None:
     assert "R18_number" in codes("It weighs 310 g. " * 17, "en")
     assert codes("It weighs 310 g.", "en") == set()
